@@ -1,0 +1,154 @@
+//! Commands: what may be asked of a ledger, and the ways in which it says no without an event.
+
+use crate::event::approval::Answer;
+use crate::event::intent::Intent;
+use crate::event::job::LeaseRequest;
+use crate::event::key::NewKey;
+use crate::event::ledger::Genesis;
+use crate::event::projection::ProjectionDigest;
+use crate::event::proposal::{Finding, Proposal};
+use crate::event::result::JobResult;
+use crate::event::runner::NewRunner;
+use crate::id::{AnyKeyId, JobId, ProposalId};
+use crate::reason::Reason;
+use proof::dsse::Envelope;
+use proof::hash::Hash;
+use proof::index::{LeafIndex, TreeSize};
+use proof::key::KeyId;
+use std::fmt;
+
+/// Who asks: a key, or nobody known.
+#[derive(Debug, Clone, PartialEq, Eq)]
+pub struct Caller {
+    /// The key that was presented or that signed.
+    pub key_id: Option<AnyKeyId>,
+}
+
+impl Caller {
+    /// The holder of a key.
+    pub fn key(key_id: AnyKeyId) -> Self {
+        Self { key_id: Some(key_id) }
+    }
+
+    /// Somebody without a key.
+    pub fn anonymous() -> Self {
+        Self { key_id: None }
+    }
+}
+
+/// What to do with a key.
+#[derive(Debug, Clone, Copy, PartialEq, Eq)]
+pub enum KeyChange {
+    /// Stop it.
+    Disable,
+    /// Start it again.
+    Enable,
+    /// End it.
+    Delete,
+}
+
+/// A request. Signatures on it were checked before it is decided, and are checked again by every verifier.
+#[derive(Debug, Clone, PartialEq)]
+#[expect(missing_docs, reason = "members are the nouns of their events, described there")]
+pub enum Command {
+    /// Found the ledger.
+    CreateLedger { genesis: Genesis, authored: Envelope },
+    /// Create a key. With an envelope: by root.
+    CreateKey { by: Caller, key: NewKey, authored: Option<Envelope> },
+    /// Disable, enable or delete a key.
+    ChangeKey { by: Caller, key_id: AnyKeyId, change: KeyChange },
+    /// Register a runner, by root.
+    RegisterRunner { runner: NewRunner, authored: Envelope },
+    /// State an intent.
+    CreateIntent { by: Caller, intent: Intent, authored: Option<Envelope> },
+    /// Propose.
+    SubmitProposal { by: Caller, proposal: Box<Proposal>, findings: Vec<Finding>, authored: Option<Envelope> },
+    /// Grant or deny.
+    AnswerApproval { by: Caller, answer: Answer, authored: Option<Envelope> },
+    /// Nobody answered.
+    ExpireApproval { proposal_id: ProposalId },
+    /// Take the oldest job that fits. `seen` is the size of the head the runner signed for.
+    LeaseJob { request: LeaseRequest, key_id: KeyId, seen: TreeSize, authored: Envelope },
+    /// The runner did not report.
+    ExpireLease { job_id: JobId },
+    /// Report. With an envelope: by the runner that holds the lease.
+    RecordResult { by: Caller, result: JobResult, authored: Option<Envelope> },
+    /// Erase a body.
+    EraseBlob { by: Caller, sha256: Hash, why: String },
+    /// State the read models' digests.
+    AttestProjections { position: TreeSize, projections: Vec<ProjectionDigest> },
+}
+
+/// What kind of no.
+#[derive(Debug, Clone, Copy, PartialEq, Eq)]
+pub enum RejectionKind {
+    /// The request makes no sense.
+    Malformed,
+    /// The caller did not show who they are.
+    Unauthenticated,
+    /// The caller may not.
+    Forbidden,
+    /// There is no such thing.
+    NotFound,
+    /// It conflicts with what is.
+    Conflict,
+    /// The very same command was carried out before, as the group at this leaf index.
+    Duplicate(LeafIndex),
+}
+
+/// A no without an event.
+#[derive(Debug, Clone, PartialEq, Eq)]
+pub struct Rejection {
+    /// What kind.
+    pub kind: RejectionKind,
+    /// The stable code.
+    pub reason: Reason,
+    /// What, where, and what would be right.
+    pub detail: String,
+}
+
+impl Rejection {
+    /// The request makes no sense.
+    pub fn malformed(detail: String) -> Self {
+        Self { kind: RejectionKind::Malformed, reason: Reason::Malformed, detail }
+    }
+
+    /// The signed statement and the request differ.
+    pub fn mismatch(detail: String) -> Self {
+        Self { kind: RejectionKind::Malformed, reason: Reason::StatementMismatch, detail }
+    }
+
+    /// The caller did not show who they are.
+    pub fn unauthenticated(reason: Reason, detail: String) -> Self {
+        Self { kind: RejectionKind::Unauthenticated, reason, detail }
+    }
+
+    /// The caller may not.
+    pub fn forbidden(reason: Reason, detail: impl Into<String>) -> Self {
+        Self { kind: RejectionKind::Forbidden, reason, detail: detail.into() }
+    }
+
+    /// There is no such thing.
+    pub fn not_found(reason: Reason, detail: impl Into<String>) -> Self {
+        Self { kind: RejectionKind::NotFound, reason, detail: detail.into() }
+    }
+
+    /// It conflicts with what is.
+    pub fn conflict(reason: Reason, detail: impl Into<String>) -> Self {
+        Self { kind: RejectionKind::Conflict, reason, detail: detail.into() }
+    }
+
+    /// It was carried out before.
+    pub fn duplicate(first: LeafIndex) -> Self {
+        let detail = format!("the same command stands in the log at {first}");
+        Self { kind: RejectionKind::Duplicate(first), reason: Reason::AlreadyExists, detail }
+    }
+}
+
+impl fmt::Display for Rejection {
+    fn fmt(&self, f: &mut fmt::Formatter<'_>) -> fmt::Result {
+        write!(f, "{}: {}", self.reason, self.detail)
+    }
+}
+
+impl std::error::Error for Rejection {}

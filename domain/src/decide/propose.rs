@@ -1,0 +1,180 @@
+//! Ruling on a proposal.
+
+use super::mint::{self, Basis};
+use super::{Context, Draft, actor_of, authorize, check_credential, index_of, ledger_actor, ledger_of};
+use crate::ENGINE;
+use crate::command::{Caller, Rejection};
+use crate::effect::{Effect, Effects};
+use crate::event::approval::{ApprovalRequested, Challenge};
+use crate::event::decision::{DecisionRecorded, Required, Ruling, Stage};
+use crate::event::key::{NewKey, Scope};
+use crate::event::proposal::{Finding, Proposal, ProposalSubmitted};
+use crate::event::{EventData, Subject};
+use crate::gate::{self, GateInput, GateReport};
+use crate::id::SessionId;
+use crate::limits;
+use crate::policy::Bundle;
+use crate::reason::Reason;
+use crate::state::State;
+use crate::state::proposal::ProposalState;
+use proof::dsse::Envelope;
+use proof::hash::sha256;
+
+/// Bounds that no policy can widen.
+fn check_form(proposal: &Proposal) -> Result<(), Rejection> {
+    let at_most = |what: &str, count: usize, max: usize| {
+        if count <= max { Ok(()) } else { Err(Rejection::malformed(format!("`{what}` has {count} entries, at most {max}"))) }
+    };
+    at_most("effects", proposal.effects.len(), limits::EFFECTS)?;
+    at_most("actions", proposal.actions.len(), limits::ACTIONS)?;
+    at_most("artifacts", proposal.artifacts.len(), limits::ARTIFACTS)?;
+    at_most("truth_account.observations", proposal.truth_account.observations.len(), limits::TRUTH_ITEMS)?;
+    at_most("truth_account.claims", proposal.truth_account.claims.len(), limits::TRUTH_ITEMS)?;
+    for seen in &proposal.truth_account.observations {
+        at_most("truth_account.observations.cites", seen.cites.len(), limits::CITES)?;
+    }
+    if proposal.risk_score.is_some_and(|risk| !(0.0..=1.0).contains(&risk)) {
+        return Err(Rejection::malformed("`risk_score` must be between 0 and 1".into()));
+    }
+    let bytes = proof::canonical::to_vec(proposal).map_err(|e| Rejection::malformed(e.to_string()))?.len();
+    if bytes > limits::COMMAND_BYTES {
+        let max = limits::COMMAND_BYTES;
+        return Err(Rejection::malformed(format!("the proposal is {bytes} bytes without its bodies, at most {max}")));
+    }
+    Ok(())
+}
+
+/// The key's own limits. Effects that no key can be granted are left to the gates, so that they are recorded and denied.
+fn check_key(key: &NewKey, proposal: &Proposal, bundle: &Bundle) -> Result<(), Rejection> {
+    if let Some(scopes) = &key.effect_scopes {
+        let grantable = |e: &&Effect| bundle.effects.get(*e).is_some_and(|rule| !rule.forbidden && !rule.read_only || e.as_str() == "READ_REPO");
+        let outside: Vec<&str> =
+            proposal.effects.iter().filter(grantable).filter(|e| !scopes.contains(*e)).map(Effect::as_str).collect();
+        if !outside.is_empty() {
+            let detail = format!("key `{}` may not be used for {}", key.key_id, outside.join(", "));
+            return Err(Rejection::forbidden(Reason::KeyEffectScope, detail));
+        }
+    }
+    match proposal.risk_score {
+        Some(risk) if risk > key.max_risk => {
+            let detail = format!("risk {risk} exceeds {} of key `{}`", key.max_risk, key.key_id);
+            Err(Rejection::forbidden(Reason::KeyRiskCap, detail))
+        }
+        _ => Ok(()),
+    }
+}
+
+fn check_superseded(state: &State, proposal: &Proposal) -> Result<(), Rejection> {
+    let Some(earlier) = &proposal.supersedes else { return Ok(()) };
+    match state.proposal(earlier).map(|record| &record.state) {
+        Some(ProposalState::Closed(Ruling::NeedMoreEvidence)) => Ok(()),
+        Some(_) => {
+            let detail = format!("proposal `{earlier}` did not lack evidence; only such a one can be superseded");
+            Err(Rejection::conflict(Reason::ContentConflict, detail))
+        }
+        None => Err(Rejection::not_found(Reason::ProposalUnknown, format!("there is no proposal `{earlier}` to supersede"))),
+    }
+}
+
+pub(super) fn submit(
+    state: &State,
+    by: &Caller,
+    proposal: &Proposal,
+    findings: &[Finding],
+    authored: Option<&Envelope>,
+    context: &Context<'_>,
+) -> Result<Vec<Draft>, Rejection> {
+    let info = ledger_of(state)?;
+    let record = authorize(state, by, Scope::ProposalCreate, context.now)?;
+    // A signed proposal in which a sensor found a secret is recorded without its envelope, which holds the secret.
+    check_credential(record, authored.is_some() || !findings.is_empty() && record.is_public_key())?;
+    check_form(proposal)?;
+    check_key(&record.key, proposal, context.policy.bundle())?;
+    let actor = actor_of(record, Some(&proposal.agent));
+    if let Some(seen) = state.proposal(&proposal.proposal_id) {
+        return Err(if seen.digest == proposal.action_digest() && seen.actor.same_principal(&actor) {
+            Rejection::duplicate(seen.submitted)
+        } else {
+            let detail = format!("proposal `{}` exists with other content; a changed proposal is a new one", proposal.proposal_id);
+            Rejection::conflict(Reason::ContentConflict, detail)
+        });
+    }
+    check_superseded(state, proposal)?;
+
+    let actions = gate::effective_actions(proposal);
+    let reports =
+        gate::run(&GateInput::new(proposal, &actions, findings, &actor, context.policy, state.size()));
+    let ruling = gate::strictest(&reports);
+    let session = SessionId::derive(actor.kind.as_str(), &actor.id, &proposal.agent, &proposal.intent_id);
+    let mut causes: Vec<_> = state.intent(&proposal.intent_id).map(|seen| seen.seq).into_iter().collect();
+    causes.extend(proposal.supersedes.as_ref().and_then(|id| state.proposal(id)).map(|record| record.submitted));
+    let subject = Subject::of("proposal", &proposal.proposal_id);
+    let draft = |actor, causes, data| Draft { subject: subject.clone(), actor, session: Some(session.clone()), causes, data };
+
+    let (submitted, decided) = (index_of(state, 0), index_of(state, 1));
+    let decision = decision(proposal, &reports, ruling, context);
+    let submission = ProposalSubmitted {
+        proposal: proposal.clone(),
+        findings: findings.to_vec(),
+        seed: context.seed.clone(),
+        authored: authored.cloned(),
+    };
+    let judge = ledger_actor(info)?;
+    let required = decision.required.clone();
+    let mut drafts = vec![
+        draft(actor, causes, EventData::ProposalSubmitted(submission)),
+        draft(judge.clone(), vec![submitted], EventData::DecisionRecorded(decision)),
+    ];
+    match (ruling, required) {
+        (Ruling::Allow, _) => {
+            let basis = Basis { decision: decided, approvals: Vec::new(), actor: judge, session: Some(session) };
+            drafts.push(mint::job(proposal, context.policy, &context.seed, basis)?);
+        }
+        (Ruling::RequireHuman, Some(required)) => {
+            let preview = gate::preview(proposal, &actions, &reports);
+            let challenge = Challenge {
+                proposal_id: proposal.proposal_id.clone(),
+                nonce: context.seed.nonce("challenge"),
+                action_digest: proposal.action_digest(),
+                policy_digest: context.policy.bundle_digest(),
+                preview_digest: sha256(&proof::canonical::value_to_vec(&preview)),
+                expires: context.now.max(state.time()).plus_ms(u64::from(context.policy.bundle().approvals.expire_minutes) * 60_000),
+            };
+            let request = ApprovalRequested { challenge, required, decision: decided };
+            drafts.push(draft(judge, vec![decided], EventData::ApprovalRequested(request)));
+        }
+        (Ruling::RequireHuman | Ruling::NeedMoreEvidence | Ruling::Deny, _) => {}
+    }
+    Ok(drafts)
+}
+
+fn decision(proposal: &Proposal, reports: &[GateReport], ruling: Ruling, context: &Context<'_>) -> DecisionRecorded {
+    let mut reasons: Vec<Reason> = Vec::new();
+    for reason in reports.iter().flat_map(|r| &r.reasons) {
+        if !reasons.contains(reason) {
+            reasons.push(*reason);
+        }
+    }
+    let allowed_effects = if ruling == Ruling::Allow { proposal.effects.clone() } else { Effects::new() };
+    DecisionRecorded {
+        proposal_id: proposal.proposal_id.clone(),
+        stage: Stage::Submission,
+        engine: ENGINE,
+        ruling,
+        reasons,
+        gates: reports.to_vec(),
+        policy: context.policy.bundle_digest(),
+        manifest: context.policy.manifest_digest(),
+        action_digest: proposal.action_digest(),
+        allowed_effects,
+        required: (ruling == Ruling::RequireHuman).then(|| required(proposal, context.policy.bundle())),
+        approvals: Vec::new(),
+    }
+}
+
+/// The most that any of the effects asks for.
+fn required(proposal: &Proposal, bundle: &Bundle) -> Required {
+    let rules: Vec<_> = proposal.effects.iter().filter_map(|e| bundle.effects.get(e)).collect();
+    let count = rules.iter().filter_map(|rule| rule.approvals).max().unwrap_or(0).max(bundle.approvals.required);
+    Required { count, signed: rules.iter().any(|rule| rule.signed_approval) }
+}

@@ -1,0 +1,47 @@
+//! Erasing bodies, and attesting read models.
+
+use super::{Context, Draft, actor_of, authorize, check_credential, ledger_actor, ledger_of};
+use crate::command::{Caller, Rejection};
+use crate::event::blob::BlobErased;
+use crate::event::key::Scope;
+use crate::event::projection::{ProjectionAttested, ProjectionDigest};
+use crate::event::{EventData, Subject};
+use crate::state::State;
+use proof::hash::Hash;
+use proof::index::TreeSize;
+
+pub(super) fn erase(
+    state: &State,
+    by: &Caller,
+    sha256: &Hash,
+    why: &str,
+    context: &Context<'_>,
+) -> Result<Vec<Draft>, Rejection> {
+    let record = authorize(state, by, Scope::AdminErase, context.now)?;
+    check_credential(record, false)?;
+    if why.len() > crate::limits::INLINE_TEXT_BYTES {
+        return Err(Rejection::malformed("`why` is longer than 1 KiB".into()));
+    }
+    Ok(vec![Draft {
+        subject: Subject::of("blob", sha256),
+        actor: actor_of(record, None),
+        session: None,
+        causes: Vec::new(),
+        data: EventData::BlobErased(BlobErased { sha256: *sha256, why: why.to_owned() }),
+    }])
+}
+
+pub(super) fn attest(state: &State, position: TreeSize, projections: &[ProjectionDigest]) -> Result<Vec<Draft>, Rejection> {
+    let info = ledger_of(state)?;
+    if position > state.size() {
+        return Err(Rejection::malformed(format!("read models cannot have folded {position} of {} events", state.size())));
+    }
+    let data = ProjectionAttested { position, projections: projections.to_vec() };
+    Ok(vec![Draft {
+        subject: Subject::of("projection", "all"),
+        actor: ledger_actor(info)?,
+        session: None,
+        causes: Vec::new(),
+        data: EventData::ProjectionAttested(data),
+    }])
+}

@@ -1,0 +1,194 @@
+//! What is true now: the fold of the log that `decide` reads.
+//!
+//! [`State::apply`] is the only way in, in normal operation, in recovery and in every verifier alike.
+
+pub mod job;
+pub mod key;
+pub mod proposal;
+
+mod apply;
+
+use crate::event::ledger::Genesis;
+use crate::event::{Actor, Subject};
+use crate::id::{AnyKeyId, IntentId, JobId, ProposalId, RunnerId};
+use crate::time::Timestamp;
+use job::JobRecord;
+use key::{KeyRecord, RunnerRecord};
+use proof::hash::Hash;
+use proof::index::{LeafIndex, TreeSize};
+use proof::key::PublicKey;
+use proof::note::VerifierKey;
+use proposal::ProposalRecord;
+use std::collections::{BTreeMap, BTreeSet};
+use std::fmt;
+
+/// An event that cannot follow what came before. In a log we read it means damage or forgery; in one we write, a defect.
+#[derive(Debug, Clone, PartialEq, Eq)]
+pub struct IllegalTransition {
+    /// Where.
+    pub seq: LeafIndex,
+    /// Which rule, in a few words.
+    pub rule: String,
+}
+
+impl IllegalTransition {
+    fn new(seq: LeafIndex, rule: impl Into<String>) -> Self {
+        Self { seq, rule: rule.into() }
+    }
+}
+
+impl fmt::Display for IllegalTransition {
+    fn fmt(&self, f: &mut fmt::Formatter<'_>) -> fmt::Result {
+        write!(f, "event {}: {}", self.seq, self.rule)
+    }
+}
+
+impl std::error::Error for IllegalTransition {}
+
+/// The ledger's own identity, fixed at genesis.
+#[derive(Debug, Clone)]
+pub struct LedgerInfo {
+    /// What root said.
+    pub genesis: Genesis,
+    /// The root key.
+    pub root: PublicKey,
+    /// The key that signs events.
+    pub event: PublicKey,
+    /// The key that signs checkpoints.
+    pub checkpoint: VerifierKey,
+    /// The engine that decides.
+    pub engine: u32,
+}
+
+/// Something that was said once and is remembered only to recognise it.
+#[derive(Debug, Clone, PartialEq, Eq)]
+pub struct Seen {
+    /// Where.
+    pub seq: LeafIndex,
+    /// Digest of what was said.
+    pub digest: Hash,
+    /// By whom.
+    pub actor: Actor,
+}
+
+/// Something that happens by itself when its time comes.
+#[derive(Debug, Clone, PartialEq, Eq, PartialOrd, Ord)]
+pub enum Due {
+    /// A challenge lapses.
+    Approval(ProposalId),
+    /// A lease lapses.
+    Lease(JobId),
+}
+
+/// The fold of a log.
+#[derive(Debug, Clone)]
+pub struct State {
+    size: TreeSize,
+    prev: Hash,
+    time: Timestamp,
+    ledger: Option<LedgerInfo>,
+    keys: BTreeMap<AnyKeyId, KeyRecord>,
+    runners: BTreeMap<RunnerId, RunnerRecord>,
+    intents: BTreeMap<IntentId, Seen>,
+    proposals: BTreeMap<ProposalId, ProposalRecord>,
+    jobs: BTreeMap<JobId, JobRecord>,
+    ready: BTreeMap<LeafIndex, JobId>,
+    due: BTreeSet<(Timestamp, Due)>,
+    versions: BTreeMap<Subject, u64>,
+}
+
+impl Default for State {
+    fn default() -> Self {
+        Self::new()
+    }
+}
+
+impl State {
+    /// The state of a log with nothing in it.
+    pub fn new() -> Self {
+        Self {
+            size: TreeSize::ZERO,
+            prev: Hash::ZERO,
+            time: Timestamp::default(),
+            ledger: None,
+            keys: BTreeMap::new(),
+            runners: BTreeMap::new(),
+            intents: BTreeMap::new(),
+            proposals: BTreeMap::new(),
+            jobs: BTreeMap::new(),
+            ready: BTreeMap::new(),
+            due: BTreeSet::new(),
+            versions: BTreeMap::new(),
+        }
+    }
+
+    /// Events folded.
+    pub fn size(&self) -> TreeSize {
+        self.size
+    }
+
+    /// The last event's time.
+    pub fn time(&self) -> Timestamp {
+        self.time
+    }
+
+    /// SHA-256 of the last payload.
+    pub fn prev(&self) -> Hash {
+        self.prev
+    }
+
+    /// The ledger's identity, once there is one.
+    pub fn ledger(&self) -> Option<&LedgerInfo> {
+        self.ledger.as_ref()
+    }
+
+    /// A key, disabled ones included.
+    pub fn key(&self, id: &str) -> Option<&KeyRecord> {
+        self.keys.get(id)
+    }
+
+    /// Every key.
+    pub fn keys(&self) -> impl Iterator<Item = &KeyRecord> {
+        self.keys.values()
+    }
+
+    /// A runner.
+    pub fn runner(&self, id: &RunnerId) -> Option<&RunnerRecord> {
+        self.runners.get(id)
+    }
+
+    /// Every runner.
+    pub fn runners(&self) -> impl Iterator<Item = &RunnerRecord> {
+        self.runners.values()
+    }
+
+    /// An intent.
+    pub fn intent(&self, id: &IntentId) -> Option<&Seen> {
+        self.intents.get(id)
+    }
+
+    /// A proposal.
+    pub fn proposal(&self, id: &ProposalId) -> Option<&ProposalRecord> {
+        self.proposals.get(id)
+    }
+
+    /// A job.
+    pub fn job(&self, id: &JobId) -> Option<&JobRecord> {
+        self.jobs.get(id)
+    }
+
+    /// Jobs that wait for a runner, oldest first.
+    pub fn ready_jobs(&self) -> impl Iterator<Item = &JobRecord> {
+        self.ready.values().filter_map(|id| self.jobs.get(id))
+    }
+
+    /// What comes due first, and when.
+    pub fn next_due(&self) -> Option<&(Timestamp, Due)> {
+        self.due.first()
+    }
+
+    /// The version that the subject's next event has.
+    pub fn next_version(&self, subject: &Subject) -> u64 {
+        self.versions.get(subject).copied().unwrap_or(0) + 1
+    }
+}

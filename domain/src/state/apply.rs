@@ -1,0 +1,286 @@
+//! Folding one event into the state.
+
+use super::job::{JobRecord, JobState};
+use super::key::{KeyRecord, KeyStatus, RunnerRecord};
+use super::proposal::{Open, ProposalRecord, ProposalState};
+use super::{Due, IllegalTransition, LedgerInfo, Seen, State};
+use crate::event::decision::Ruling;
+use crate::event::job::JobCreated;
+use crate::event::key::KeyCreated;
+use crate::event::ledger::LedgerCreated;
+use crate::event::proposal::ProposalSubmitted;
+use crate::event::{Event, EventData, Header};
+use crate::id::{AnyKeyId, JobId, ProposalId};
+use proof::hash::Hash;
+use proof::note::VerifierKey;
+
+type Step = Result<(), String>;
+
+impl State {
+    /// Folds one event. `payload_hash` is the SHA-256 of its payload's bytes, which the next event names as `prev`.
+    ///
+    /// On an error the state is as it was but for the part of the event that was folded: whoever gets one stops.
+    pub fn apply(&mut self, event: &Event, payload_hash: Hash) -> Result<(), IllegalTransition> {
+        let h = &event.header;
+        let illegal = |rule: String| IllegalTransition::new(h.seq, rule);
+        self.check_header(h).map_err(illegal)?;
+        self.fold(event).map_err(illegal)?;
+        self.size = h.seq.size_after();
+        self.prev = payload_hash;
+        self.time = h.time;
+        Ok(())
+    }
+
+    fn check_header(&self, h: &Header) -> Step {
+        if h.seq != self.size.next_index() {
+            return Err(format!("`seq` is {}, expected {}", h.seq, self.size));
+        }
+        if h.prev != self.prev {
+            return Err(format!("`prev` is {}, expected {}", h.prev, self.prev));
+        }
+        if h.time < self.time {
+            return Err(format!("`time` is {}, earlier than {} before", h.time, self.time));
+        }
+        let version = self.next_version(&h.subject);
+        if h.version != version {
+            return Err(format!("`version` of `{}` is {}, expected {version}", h.subject.as_str(), h.version));
+        }
+        if h.group > h.seq || h.causes.iter().any(|c| *c >= h.seq) {
+            return Err("`group` or `causes` points forward".into());
+        }
+        match (&self.ledger, h.seq.get()) {
+            (None, 0) => Ok(()),
+            (Some(info), _) if info.genesis.origin == h.ledger => Ok(()),
+            (Some(info), _) => Err(format!("`ledger` is `{}`, expected `{}`", h.ledger, info.genesis.origin)),
+            (None, _) => Err("there is no genesis".into()),
+        }
+    }
+
+    fn fold(&mut self, event: &Event) -> Step {
+        let h = &event.header;
+        if self.ledger.is_none() != matches!(event.data, EventData::LedgerCreated(_)) {
+            return Err("`ledger.created` is the first event, and only the first".into());
+        }
+        let mut keep_version = true;
+        match &event.data {
+            EventData::LedgerCreated(data) => self.created(h, data)?,
+            EventData::KeyCreated(data) => self.key_created(h, data)?,
+            EventData::KeyDisabled(data) => self.key_changed(&data.key_id, KeyStatus::Enabled, KeyStatus::Disabled)?,
+            EventData::KeyEnabled(data) => self.key_changed(&data.key_id, KeyStatus::Disabled, KeyStatus::Enabled)?,
+            EventData::KeyDeleted(data) => self.key_deleted(&data.key_id)?,
+            EventData::RunnerRegistered(data) => {
+                let record = RunnerRecord { runner: data.runner.clone(), registered: h.seq, last_lease: None };
+                if self.runners.insert(data.runner.runner_id.clone(), record).is_some() {
+                    return Err("the runner is registered already".into());
+                }
+            }
+            EventData::IntentCreated(data) => {
+                keep_version = false;
+                let digest = proof::hash::sha256(&proof::canonical::to_vec(&data.intent).map_err(|e| e.to_string())?);
+                let seen = Seen { seq: h.seq, digest, actor: h.actor.clone() };
+                if self.intents.insert(data.intent.intent_id.clone(), seen).is_some() {
+                    return Err("the intent exists already".into());
+                }
+            }
+            EventData::ProposalSubmitted(data) => self.proposal_submitted(h, data)?,
+            EventData::DecisionRecorded(data) => {
+                self.move_proposal(&data.proposal_id, |state| state.decided(h.seq, data))?;
+                keep_version = self.proposal_is_open(&data.proposal_id);
+            }
+            EventData::ApprovalRequested(data) => {
+                self.move_proposal(&data.challenge.proposal_id, |state| state.asked(data))?;
+            }
+            EventData::ApprovalGranted(data) | EventData::ApprovalDenied(data) => {
+                self.move_proposal(&data.answer.proposal_id, |state| state.answered(h.seq, &h.actor, data))?;
+            }
+            EventData::ApprovalExpired(data) => {
+                self.move_proposal(&data.proposal_id, |state| state.lapsed(&data.nonce))?;
+            }
+            EventData::JobCreated(data) => self.job_created(h, data)?,
+            EventData::JobLeased(_) | EventData::JobLeaseExpired(_) | EventData::ResultRecorded(_) => {
+                self.job_moved(event)?;
+            }
+            EventData::JobCompleted(data)
+            | EventData::JobFailed(data)
+            | EventData::JobRejected(data)
+            | EventData::JobUnknown(data) => {
+                keep_version = false;
+                let type_name = event.data.type_name();
+                let record = self.move_job(&data.job_id, |state, _| state.ended(data, type_name))?;
+                record.job = None;
+            }
+            EventData::BlobErased(_) => keep_version = false,
+            EventData::ProjectionAttested(_) => {}
+        }
+        if keep_version {
+            self.versions.insert(h.subject.clone(), h.version);
+        } else {
+            // A closed subject gets no more events: what it needs to be recognised stands in its record.
+            self.versions.remove(&h.subject);
+        }
+        Ok(())
+    }
+
+    fn created(&mut self, h: &Header, data: &LedgerCreated) -> Step {
+        let genesis = &data.genesis;
+        if h.ledger != genesis.origin {
+            return Err(format!("`ledger` is `{}`, but genesis names `{}`", h.ledger, genesis.origin));
+        }
+        let vkey = |what: &str, line: &str| VerifierKey::parse(line).map_err(|e| format!("{what} key: {e}"));
+        let (root, event) = (vkey("root", &genesis.root)?, vkey("event", &genesis.event)?);
+        let checkpoint = vkey("checkpoint", &genesis.checkpoint)?;
+        if checkpoint.name().as_str() != genesis.origin {
+            return Err("the checkpoint key's name is not the origin".into());
+        }
+        self.ledger = Some(LedgerInfo {
+            genesis: genesis.clone(),
+            root: root.key().clone(),
+            event: event.key().clone(),
+            checkpoint,
+            engine: data.engine,
+        });
+        for key in &genesis.keys {
+            let created = KeyCreated { key: key.clone(), authored: Some(data.authored.clone()) };
+            self.key_created(h, &created)?;
+        }
+        Ok(())
+    }
+
+    fn key_created(&mut self, h: &Header, data: &KeyCreated) -> Step {
+        let record = KeyRecord {
+            key: data.key.clone(),
+            status: KeyStatus::Enabled,
+            created: h.seq,
+            enrolled_by_root: data.authored.is_some(),
+        };
+        match self.keys.insert(data.key.key_id.clone(), record) {
+            None => Ok(()),
+            Some(_) => Err(format!("key `{}` exists already", data.key.key_id)),
+        }
+    }
+
+    fn key_changed(&mut self, id: &AnyKeyId, from: KeyStatus, to: KeyStatus) -> Step {
+        match self.keys.get_mut(id) {
+            Some(record) if record.status == from => {
+                record.status = to;
+                Ok(())
+            }
+            Some(record) => Err(format!("key `{id}` is {:?}, expected {from:?}", record.status)),
+            None => Err(format!("there is no key `{id}`")),
+        }
+    }
+
+    fn key_deleted(&mut self, id: &AnyKeyId) -> Step {
+        match self.keys.get_mut(id) {
+            Some(record) if record.status != KeyStatus::Deleted => {
+                record.status = KeyStatus::Deleted;
+                Ok(())
+            }
+            _ => Err(format!("there is no key `{id}` to delete")),
+        }
+    }
+
+    fn proposal_submitted(&mut self, h: &Header, data: &ProposalSubmitted) -> Step {
+        let proposal = &data.proposal;
+        let open = Open {
+            proposal: Box::new(proposal.clone()),
+            actor: h.actor.clone(),
+            session: h.session.clone(),
+        };
+        let record = ProposalRecord {
+            submitted: h.seq,
+            digest: proposal.action_digest(),
+            actor: h.actor.clone(),
+            state: ProposalState::Submitted(open),
+        };
+        match self.proposals.insert(proposal.proposal_id.clone(), record) {
+            None => Ok(()),
+            Some(_) => Err(format!("proposal `{}` exists already", proposal.proposal_id)),
+        }
+    }
+
+    fn proposal_is_open(&self, id: &ProposalId) -> bool {
+        self.proposals.get(id).is_some_and(|p| !matches!(p.state, ProposalState::Closed(_) | ProposalState::Allowed(..)))
+    }
+
+    fn move_proposal(
+        &mut self,
+        id: &ProposalId,
+        step: impl FnOnce(ProposalState) -> Result<ProposalState, String>,
+    ) -> Step {
+        let record = self.proposals.get_mut(id).ok_or_else(|| format!("there is no proposal `{id}`"))?;
+        if let Some(expires) = record.answer_due() {
+            self.due.remove(&(expires, Due::Approval(id.clone())));
+        }
+        let from = std::mem::replace(&mut record.state, ProposalState::Closed(Ruling::Deny));
+        record.state = step(from).map_err(|rule| format!("proposal `{id}`: {rule}"))?;
+        if let Some(expires) = record.answer_due() {
+            self.due.insert((expires, Due::Approval(id.clone())));
+        }
+        Ok(())
+    }
+
+    fn job_created(&mut self, h: &Header, data: &JobCreated) -> Step {
+        let job = &data.job;
+        self.move_proposal(&job.proposal_id, |state| state.minted(data.decision, &data.approvals))?;
+        let record = JobRecord {
+            job_id: job.job_id.clone(),
+            proposal_id: job.proposal_id.clone(),
+            created: h.seq,
+            job: Some(Box::new(job.clone())),
+            state: JobState::Ready(0),
+        };
+        if self.jobs.insert(job.job_id.clone(), record).is_some() {
+            return Err(format!("job `{}` exists already", job.job_id));
+        }
+        self.ready.insert(h.seq, job.job_id.clone());
+        Ok(())
+    }
+
+    fn move_job(
+        &mut self,
+        id: &JobId,
+        step: impl FnOnce(JobState, u32) -> Result<JobState, String>,
+    ) -> Result<&mut JobRecord, String> {
+        let record = self.jobs.get_mut(id).ok_or_else(|| format!("there is no job `{id}`"))?;
+        let attempts_max = record.job.as_ref().map_or(0, |job| job.attempts_max);
+        if let JobState::Leased(lease) = &record.state {
+            self.due.remove(&(lease.expires, Due::Lease(id.clone())));
+        }
+        self.ready.remove(&record.created);
+        let from = std::mem::replace(&mut record.state, JobState::Ended("broken"));
+        record.state = step(from, attempts_max).map_err(|rule| format!("job `{id}`: {rule}"))?;
+        match &record.state {
+            JobState::Ready(_) => {
+                self.ready.insert(record.created, id.clone());
+            }
+            JobState::Leased(lease) => {
+                self.due.insert((lease.expires, Due::Lease(id.clone())));
+            }
+            JobState::Lapsed(_) | JobState::Reported(..) | JobState::Ended(_) => {}
+        }
+        Ok(record)
+    }
+
+    fn job_moved(&mut self, event: &Event) -> Step {
+        let h = &event.header;
+        match &event.data {
+            EventData::JobLeased(data) => {
+                self.move_job(&data.job_id, |state, max| state.leased(h.seq, data, max))?;
+                let runner = self.runners.get_mut(&data.lease.runner_id).ok_or("the runner is not registered")?;
+                if runner.runner.public_key.key_id() != data.key_id {
+                    return Err("the lease names a key that is not the runner's".into());
+                }
+                runner.last_lease = Some(h.seq);
+            }
+            EventData::JobLeaseExpired(data) => {
+                self.move_job(&data.job_id, |state, max| state.lease_expired(h.time, data.attempt, max))?;
+            }
+            EventData::ResultRecorded(data) => {
+                self.move_job(&data.result.job_id, |state, _| state.reported(h.seq, data))?;
+            }
+            _ => {}
+        }
+        Ok(())
+    }
+}

@@ -1,0 +1,116 @@
+//! The life of a job.
+
+use crate::event::job::{Job, JobEnded, JobLeased};
+use crate::event::result::{ResultRecorded, ResultStatus};
+use crate::id::{JobId, ProposalId, RunnerId};
+use crate::time::Timestamp;
+use proof::index::LeafIndex;
+use proof::key::KeyId;
+
+/// A lease in force.
+#[derive(Debug, Clone, PartialEq, Eq)]
+pub struct Lease {
+    /// Where it stands in the log.
+    pub at: LeafIndex,
+    /// Whose it is.
+    pub runner_id: RunnerId,
+    /// The key that must sign the result.
+    pub key_id: KeyId,
+    /// Which try.
+    pub attempt: u32,
+    /// When it lapses.
+    pub expires: Timestamp,
+}
+
+/// Where a job stands.
+#[derive(Debug, Clone)]
+pub enum JobState {
+    /// Waits for a runner, after this many tries.
+    Ready(u32),
+    /// A runner has it.
+    Leased(Lease),
+    /// Its last lease lapsed; only within a group.
+    Lapsed(u32),
+    /// A runner reported; only within a group.
+    Reported(u32, LeafIndex, ResultStatus),
+    /// Over, in the words of its last event.
+    Ended(&'static str),
+}
+
+/// A job.
+#[derive(Debug, Clone)]
+pub struct JobRecord {
+    /// Its name.
+    pub job_id: JobId,
+    /// Its proposal.
+    pub proposal_id: ProposalId,
+    /// Where it was created.
+    pub created: LeafIndex,
+    /// The work; gone when it ended.
+    pub job: Option<Box<Job>>,
+    /// Where it stands.
+    pub state: JobState,
+}
+
+impl JobState {
+    pub(super) fn leased(self, at: LeafIndex, event: &JobLeased, max: u32) -> Result<Self, String> {
+        match self {
+            Self::Ready(tries) if event.attempt == tries + 1 && event.attempt <= max => Ok(Self::Leased(Lease {
+                at,
+                runner_id: event.lease.runner_id.clone(),
+                key_id: event.key_id.clone(),
+                attempt: event.attempt,
+                expires: event.expires,
+            })),
+            Self::Ready(tries) => Err(format!("attempt {} cannot follow {tries} of {max}", event.attempt)),
+            other => Err(format!("it cannot be leased while it is {}", other.name())),
+        }
+    }
+
+    pub(super) fn lease_expired(self, now: Timestamp, attempt: u32, max: u32) -> Result<Self, String> {
+        match self {
+            Self::Leased(lease) if lease.attempt == attempt && lease.expires <= now => {
+                Ok(if attempt < max { Self::Ready(attempt) } else { Self::Lapsed(attempt) })
+            }
+            other => Err(format!("attempt {attempt} cannot lapse while it is {}", other.name())),
+        }
+    }
+
+    pub(super) fn reported(self, at: LeafIndex, event: &ResultRecorded) -> Result<Self, String> {
+        let result = &event.result;
+        match self {
+            Self::Leased(lease) if result.attempt == lease.attempt && result.lease == Some(lease.at) => {
+                Ok(Self::Reported(lease.attempt, at, result.status))
+            }
+            Self::Ready(0) if result.lease.is_none() && event.authored.is_none() => Ok(Self::Reported(0, at, result.status)),
+            other => Err(format!("this result cannot be reported while it is {}", other.name())),
+        }
+    }
+
+    pub(super) fn ended(self, event: &JobEnded, type_name: &'static str) -> Result<Self, String> {
+        let fits = match (&self, type_name) {
+            (Self::Reported(attempt, at, status), _) => {
+                let named = match status {
+                    ResultStatus::Completed => "job.completed",
+                    ResultStatus::Failed => "job.failed",
+                    ResultStatus::Rejected => "job.rejected",
+                };
+                *attempt == event.attempt && event.result == Some(*at) && named == type_name
+            }
+            (Self::Lapsed(attempt), "job.unknown") => *attempt == event.attempt && event.result.is_none(),
+            _ => false,
+        };
+        if fits { Ok(Self::Ended(type_name)) } else { Err(format!("`{type_name}` cannot follow while it is {}", self.name())) }
+    }
+
+    /// In a word or two.
+    pub fn name(&self) -> &'static str {
+        match self {
+            Self::Ready(_) => "ready",
+            Self::Leased(_) => "leased",
+            Self::Lapsed(_) => "lapsed",
+            Self::Reported(..) => "reported",
+            Self::Ended(name) => name,
+        }
+    }
+}
