@@ -15,6 +15,7 @@ use crate::event::key::{Credential, Principal, Scope};
 use crate::event::proposal::Seed;
 use crate::event::{Actor, Event, EventData, Header, PrincipalKind, SCHEMA_VERSION, Subject};
 use crate::id::{AgentName, AnyKeyId, SessionId};
+use crate::limits;
 use crate::policy::Policy;
 use crate::reason::Reason;
 use crate::state::key::{KeyRecord, KeyStatus};
@@ -100,14 +101,24 @@ pub fn decide(state: &State, command: &Command, context: &Context<'_>) -> Result
 /// Decides, gives each event its place, and folds it in. On [`RunError::Rejected`] the state is untouched.
 pub fn run(state: &mut State, command: &Command, context: &Context<'_>) -> Result<Vec<Sealed>, RunError> {
     let drafts = decide(state, command, context).map_err(RunError::Rejected)?;
+    // All sizes are known before anything is folded: a refusal leaves the state as it was.
+    let mut sized = Vec::with_capacity(drafts.len());
+    for draft in drafts {
+        let data = draft.data.to_canonical().map_err(|e| RunError::Rejected(Rejection::malformed(e.to_string())))?;
+        if data.len() > limits::EVENT_DATA_BYTES {
+            let (name, max) = (draft.data.type_name(), limits::EVENT_DATA_BYTES);
+            let detail = format!("`{name}` would hold {} bytes, at most {max}", data.len());
+            return Err(RunError::Rejected(Rejection::malformed(detail)));
+        }
+        sized.push((draft, data));
+    }
     let now = context.now.max(state.time());
     let group = state.size().next_index();
-    let mut sealed = Vec::with_capacity(drafts.len());
-    for draft in drafts {
+    let mut sealed = Vec::with_capacity(sized.len());
+    for (draft, data) in sized {
         let seq = state.size().next_index();
         let broken = |rule: String| RunError::Broken(IllegalTransition { seq, rule });
         let event = seal(state, draft, now, group);
-        let data = event.data.to_canonical().map_err(|e| broken(e.to_string()))?;
         let payload = event.to_payload(&data).map_err(|e| broken(e.to_string()))?;
         state.apply(&event, sha256(&payload)).map_err(RunError::Broken)?;
         sealed.push(Sealed { event, payload });

@@ -4,6 +4,8 @@
 pub const INLINE_TEXT_BYTES: usize = 1024;
 /// A signed command without its bodies; it is carried inside a leaf of at most 65,535 bytes, in base64 and once more in clear.
 pub const COMMAND_BYTES: usize = 16 * 1024;
+/// The `data` of one event: a leaf has at most 65,535 bytes, of which the header and a signature need less than 3 KiB.
+pub const EVENT_DATA_BYTES: usize = 60 * 1024;
 /// One body in the content store.
 pub const BODY_BYTES: usize = 1024 * 1024;
 /// Bodies of one command together.

@@ -88,6 +88,7 @@ pub struct State {
     time: Timestamp,
     ledger: Option<LedgerInfo>,
     keys: BTreeMap<AnyKeyId, KeyRecord>,
+    api_keys: BTreeMap<Hash, AnyKeyId>,
     runners: BTreeMap<RunnerId, RunnerRecord>,
     intents: BTreeMap<IntentId, Seen>,
     proposals: BTreeMap<ProposalId, ProposalRecord>,
@@ -112,6 +113,7 @@ impl State {
             time: Timestamp::default(),
             ledger: None,
             keys: BTreeMap::new(),
+            api_keys: BTreeMap::new(),
             runners: BTreeMap::new(),
             intents: BTreeMap::new(),
             proposals: BTreeMap::new(),
@@ -145,6 +147,11 @@ impl State {
     /// A key, disabled ones included.
     pub fn key(&self, id: &str) -> Option<&KeyRecord> {
         self.keys.get(id)
+    }
+
+    /// The API key whose salted hash this is.
+    pub fn api_key(&self, hash: &Hash) -> Option<&KeyRecord> {
+        self.api_keys.get(hash).and_then(|id| self.keys.get(id))
     }
 
     /// Every key.

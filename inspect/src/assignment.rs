@@ -10,6 +10,7 @@ pub(crate) use value::is_placeholder;
 
 use crate::bytes::{at, before, between, is_blank, is_quote, is_token, is_word, run, run_back};
 use crate::{Finding, Kind};
+use memchr::memchr2;
 use name::Name;
 
 /// A name is read this far back.
@@ -18,10 +19,7 @@ const NAME_BYTES_MAX: usize = 64;
 pub(crate) fn scan(text: &[u8], found: &mut Vec<Finding>) {
     let mut words = Words::default();
     let mut place = 0;
-    while let Some(offset) = text
-        .get(place..)
-        .and_then(|rest| rest.iter().position(|b| matches!(b, b'=' | b':')))
-    {
+    while let Some(offset) = text.get(place..).and_then(|rest| memchr2(b'=', b':', rest)) {
         let separator = place + offset;
         place = run(text, separator, 3, |b| matches!(b, b'=' | b':' | b'>')).max(separator + 1);
         if let Some(name) = name_before(text, separator)
@@ -38,7 +36,9 @@ pub(crate) fn scan(text: &[u8], found: &mut Vec<Finding>) {
 
 /// The whole of a text that is the value of a member or input of this name.
 pub(crate) fn named(name: &str, text: &[u8]) -> Option<Finding> {
-    let name = Name::read(name.as_bytes())?;
+    let name = name.as_bytes();
+    let start = run_back(name, name.len(), NAME_BYTES_MAX, is_name);
+    let name = Name::read(between(name, start, name.len()))?;
     value::quoted_is_secret(name, text).then(|| Finding::new(kind(name, text), 0, text.len()))
 }
 
@@ -61,8 +61,12 @@ fn name_before(text: &[u8], separator: usize) -> Option<Name> {
         end -= 1;
         end = run_back(text, end, 4, |b| b == b'\\');
     }
-    let start = run_back(text, end, NAME_BYTES_MAX, |b| is_token(b) || b == b'.');
+    let start = run_back(text, end, NAME_BYTES_MAX, is_name);
     Name::read(between(text, start, end))
+}
+
+fn is_name(byte: u8) -> bool {
+    is_token(byte) || byte == b'.'
 }
 
 /// Where the last unquoted run of bytes ended, so that no run is measured twice.
@@ -100,7 +104,7 @@ fn value_after(
     let shape = value::Unquoted {
         spaced,
         colon: operator == b":",
-        next: at(text, end),
+        next: at(text, run(text, end, 8, is_blank)),
         shouted: shouted(text, separator),
     };
     value::unquoted_is_secret(name, between(text, start, end), shape).then_some((start, end))
@@ -114,7 +118,7 @@ fn quoted(text: &[u8], start: usize) -> Option<(usize, usize)> {
         quote += 1;
     }
     let escapes = run(text, quote, 4, |b| b == b'\\');
-    let escaped = escapes > quote;
+    let is_escaped = escapes > quote;
     let mark = at(text, escapes);
     if !is_quote(mark) {
         return None;
@@ -124,7 +128,7 @@ fn quoted(text: &[u8], start: usize) -> Option<(usize, usize)> {
     while place < text.len() {
         match at(text, place) {
             b'\n' => break,
-            b'\\' if escaped => {
+            b'\\' if is_escaped => {
                 let end = run(text, place, 4, |b| b == b'\\');
                 if at(text, end) == mark {
                     break;

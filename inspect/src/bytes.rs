@@ -1,5 +1,7 @@
 //! Reading bytes without ever reaching past the end, and the classes of bytes that the scanners share.
 
+use memchr::memmem;
+
 /// The byte at a place; NUL, which is in no class, beyond the end.
 pub(crate) fn at(text: &[u8], place: usize) -> u8 {
     text.get(place).copied().unwrap_or(0)
@@ -40,10 +42,7 @@ pub(crate) fn goes_on(text: &[u8], place: usize, needle: &[u8]) -> bool {
 
 /// The first place at or after `start` where `needle` begins.
 pub(crate) fn find(text: &[u8], start: usize, needle: &[u8]) -> Option<usize> {
-    let rest = text.get(start..)?;
-    rest.windows(needle.len().max(1))
-        .position(|window| window == needle)
-        .map(|p| start + p)
+    memmem::find(text.get(start..)?, needle).map(|offset| start + offset)
 }
 
 /// Letters, digits and the underscore: what a word is made of.

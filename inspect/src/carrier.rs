@@ -19,13 +19,16 @@ fn authorization(text: &[u8], found: &mut Vec<Finding>) {
         .and_then(|rest| rest.iter().position(|b| scheme_starts(*b)))
     {
         let scheme = place + offset;
-        let scheme_end = run(text, scheme, 7, |b| b.is_ascii_alphabetic());
         place = scheme + 1;
+        if is_word(before(text, scheme)) {
+            continue;
+        }
+        let scheme_end = run(text, scheme, 7, |b| b.is_ascii_alphabetic());
         let word = between(text, scheme, scheme_end);
         let bearer = word.eq_ignore_ascii_case(b"bearer");
         let other = word.eq_ignore_ascii_case(b"basic") || word.eq_ignore_ascii_case(b"token");
         let value = run(text, scheme_end, 4, is_blank);
-        if !(bearer || other) || value == scheme_end || is_word(before(text, scheme)) {
+        if !(bearer || other) || value == scheme_end {
             continue;
         }
         let end = run(text, value, usize::MAX, is_credential);
@@ -34,8 +37,8 @@ fn authorization(text: &[u8], found: &mut Vec<Finding>) {
         let long = bearer && credential.len() >= 16 && credential.iter().any(u8::is_ascii_digit);
         if (headed && credential.len() >= 8 || long) && !assignment::is_placeholder(credential) {
             found.push(Finding::new(Kind::Authorization, value, end));
+            place = end;
         }
-        place = end.max(scheme_end);
     }
 }
 
@@ -56,7 +59,8 @@ fn follows_header(text: &[u8], scheme: usize) -> bool {
     name_end < scheme && name.eq_ignore_ascii_case(AUTHORIZATION)
 }
 
-/// `scheme://user:password@host`. A password that equals its user is a well-known default and no secret.
+/// `scheme://user:password@host`. A password that equals its user, or is the word itself,
+/// is a well-known default or an example.
 fn url_passwords(text: &[u8], found: &mut Vec<Finding>) {
     let mut from = 0;
     while let Some(slashes) = find(text, from, b"://") {
@@ -69,7 +73,9 @@ fn url_passwords(text: &[u8], found: &mut Vec<Finding>) {
             continue;
         }
         let value = between(text, password, password_end);
+        let word: &[&[u8]] = &[b"pass", b"passwd", b"password"];
         if value.len() >= 3
+            && !word.contains(&value)
             && value != between(text, user, user_end)
             && !assignment::is_placeholder(value)
             && !holds(value, b"${")
@@ -83,5 +89,5 @@ fn url_passwords(text: &[u8], found: &mut Vec<Finding>) {
 fn is_userinfo(byte: u8) -> bool {
     (byte.is_ascii_graphic() || byte >= 0x80)
         && !is_quote(byte)
-        && !matches!(byte, b'/' | b'@' | b'<' | b'>' | b'\\')
+        && !matches!(byte, b'/' | b'@' | b'<' | b'>' | b'[' | b']' | b'\\')
 }

@@ -21,7 +21,7 @@ mod shape;
 #[cfg(test)]
 mod tests;
 
-pub use redaction::{Redacted, redact, redact_from};
+pub use redaction::{Redacted, redact, redact_window};
 
 use serde::{Deserialize, Serialize};
 use std::fmt;

@@ -16,48 +16,63 @@ pub fn redact(text: &[u8], context: Context<'_>) -> Redacted {
     let text = String::from_utf8_lossy(text);
     let found = findings(text.as_bytes(), context);
     Redacted {
-        text: replace(&text, 0, &found),
+        text: replace(&text, 0, text.len(), &found),
         findings: found,
     }
 }
 
-/// Reads a whole text but keeps only what begins at `start`: for the end of a long text, whose beginning is context.
-/// A secret that reaches over `start` is replaced as a whole. So is, when the text itself begins in the middle of
-/// something, an unbroken run of bytes from its beginning that reaches over `start`: it may be the end of a secret.
-pub fn redact_from(text: &[u8], start: usize) -> Redacted {
-    let (head, tail) = text.split_at_checked(start).unwrap_or((text, &[]));
+/// Reads a whole text but keeps only `start..end` of it: for a piece of a longer text, when the rest is there as context
+/// ([`crate::SECRET_BYTES_MAX`] of it on a side that goes on is enough). A secret that reaches over an edge is replaced as
+/// a whole. An unbroken run of bytes that reaches from an edge to the text's own beginning or end may be part of a
+/// secret too long to be recognised, and is left out.
+pub fn redact_window(text: &[u8], start: usize, end: usize) -> Redacted {
+    let (head, rest) = text.split_at_checked(start).unwrap_or((text, &[]));
+    let (body, tail) = rest
+        .split_at_checked(end.saturating_sub(start))
+        .unwrap_or((rest, &[]));
     let mut whole = String::from_utf8_lossy(head).into_owned();
     let start = whole.len();
+    whole.push_str(&String::from_utf8_lossy(body));
+    let end = whole.len();
     whole.push_str(&String::from_utf8_lossy(tail));
+    let (start, end) = unbroken_edges(whole.as_bytes(), start, end);
     let mut found = findings(whole.as_bytes(), Context::Text);
-    let unbroken = whole
-        .bytes()
-        .take_while(|b| !b.is_ascii_whitespace())
-        .count();
-    let kept_from = if unbroken > start && start > 0 {
-        unbroken
-    } else {
-        start
-    };
-    found.retain(|finding| finding.end() > kept_from);
+    found.retain(|finding| finding.end() > start && finding.start < end);
     Redacted {
-        text: replace(&whole, kept_from, &found),
+        text: replace(&whole, start, end, &found),
         findings: found,
     }
 }
 
-/// The text from `start`, with each finding replaced. Findings begin and end at ASCII bytes or at the text's ends, so
-/// they never split a character; one that did would take the text up to the next finding with it.
-fn replace(text: &str, start: usize, found: &[Finding]) -> String {
-    let mut out = String::with_capacity(text.len().saturating_sub(start));
+fn unbroken_edges(text: &[u8], start: usize, end: usize) -> (usize, usize) {
+    let mut edges = (start, end);
+    let first = text.iter().take_while(|b| !b.is_ascii_whitespace()).count();
+    if start > 0 && first > start {
+        edges.0 = first.min(end);
+    }
+    let last = text
+        .iter()
+        .rev()
+        .take_while(|b| !b.is_ascii_whitespace())
+        .count();
+    if end < text.len() && text.len() - last < end {
+        edges.1 = (text.len() - last).max(edges.0);
+    }
+    edges
+}
+
+/// The text from `start` to `end`, with each finding replaced. Findings begin and end at ASCII bytes or at the text's
+/// ends, so they never split a character; one that did would take the text up to the next finding with it.
+fn replace(text: &str, start: usize, end: usize, found: &[Finding]) -> String {
+    let mut out = String::with_capacity(end.saturating_sub(start));
     let mut place = start;
     for finding in found {
         out.push_str(text.get(place..finding.start).unwrap_or_default());
         out.push_str("[REDACTED:");
         out.push_str(finding.kind.name());
         out.push(']');
-        place = finding.end().max(start);
+        place = finding.end();
     }
-    out.push_str(text.get(place..).unwrap_or_default());
+    out.push_str(text.get(place..end).unwrap_or_default());
     out
 }

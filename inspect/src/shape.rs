@@ -1,9 +1,9 @@
 //! Tokens that announce themselves: a well-known beginning, then so many characters of a class.
 
-use crate::bytes::{at, before, between, goes_on, is_base64, is_token, is_word, run};
+use crate::bytes::{at, before, goes_on, is_base64, is_token, is_word, run};
 use crate::{Finding, Kind};
 
-/// One shape of token. It starts where a word starts and ends where its class ends.
+/// One shape of token. It starts where a word starts and ends where its class and the word end.
 struct Shape {
     kind: Kind,
     prefix: &'static [u8],
@@ -133,9 +133,8 @@ impl Shape {
         let body = place + self.prefix.len();
         let end = run(text, body, self.max.saturating_add(1), self.class);
         let length = end - body;
-        (self.min..=self.max)
-            .contains(&length)
-            .then(|| Finding::new(self.kind, place, end))
+        let whole = (self.min..=self.max).contains(&length) && !is_word(at(text, end));
+        whole.then(|| Finding::new(self.kind, place, end))
     }
 }
 
@@ -176,14 +175,13 @@ fn note_signer(text: &[u8], place: usize) -> Option<Finding> {
     });
     let hash = name_end + 1;
     let hash_end = run(text, hash, 9, is_hex);
+    let separated = at(text, name_end) == b'+' && at(text, hash_end) == b'+';
+    if name_end == name || hash_end - hash != 8 || !separated {
+        return None;
+    }
     let key = hash_end + 1;
     let end = run(text, key, NO_MAX, is_base64);
-    let fits = name_end > name
-        && at(text, name_end) == b'+'
-        && hash_end - hash == 8
-        && at(text, hash_end) == b'+';
-    (fits && between(text, key, end).len() >= 16)
-        .then(|| Finding::new(Kind::NoteSignerKey, place, end))
+    (end - key >= 16).then(|| Finding::new(Kind::NoteSignerKey, place, end))
 }
 
 fn is_upper(byte: u8) -> bool {

@@ -31,21 +31,28 @@ fn pem(label: &str) -> String {
     )
 }
 
+fn assert_found(rows: &[(String, Kind)]) {
+    for (text, kind) in rows {
+        assert_eq!(kinds(text), [*kind], "{text}");
+    }
+}
+
 #[test]
-fn secrets_are_found() {
+fn private_keys_are_found() {
     let b = base64(44);
-    let alnum: String = "a1B2c3D4e5".chars().cycle().take(48).collect();
-    let jwt = format!(
-        "eyJ{}.eyJ{}.{}",
-        "hbGciOiJIUzI1NiJ9", "zdWIiOiIxMjM0In0", "dBjftJeZ4CVPmB92K27uhbUJU1p1r"
-    );
-    let rows: Vec<(String, Kind)> = vec![
-        (pem("PRIVATE KEY"), Kind::PemPrivateKey),
-        (pem("RSA PRIVATE KEY"), Kind::PemPrivateKey),
-        (pem("EC PRIVATE KEY"), Kind::PemPrivateKey),
-        (pem("OPENSSH PRIVATE KEY"), Kind::PemPrivateKey),
-        (pem("ENCRYPTED PRIVATE KEY"), Kind::PemPrivateKey),
-        (pem("PGP PRIVATE KEY BLOCK"), Kind::PemPrivateKey),
+    let labels = [
+        "PRIVATE KEY",
+        "RSA PRIVATE KEY",
+        "EC PRIVATE KEY",
+        "OPENSSH PRIVATE KEY",
+        "ENCRYPTED PRIVATE KEY",
+        "PGP PRIVATE KEY BLOCK",
+    ];
+    let mut rows: Vec<(String, Kind)> = labels
+        .iter()
+        .map(|label| (pem(label), Kind::PemPrivateKey))
+        .collect();
+    rows.extend([
         (pem("PRIVATE KEY").replace('\n', "\\n"), Kind::PemPrivateKey),
         (
             pem("PRIVATE KEY").replace('\n', "\r\n"),
@@ -56,123 +63,106 @@ fn secrets_are_found() {
             Kind::PemPrivateKey,
         ),
         (
-            format!("id AKIA{}", "IOSFODNN7EXAMPLE"),
-            Kind::AwsAccessKeyId,
-        ),
-        (
-            format!(
-                "aws_secret_access_key = wJalrXUtnFEMI/K7MDENG/{}",
-                "bPxRfiCYEXAMPLEKEY"
-            ),
-            Kind::AwsSecretAccessKey,
-        ),
-        (
-            format!(
-                "AWS_SECRET_ACCESS_KEY=/JalrXUtnFEMI/K7MDENG/{}",
-                "bPxRfiCYEXAMPLEKEY"
-            ),
-            Kind::AwsSecretAccessKey,
-        ),
-        (
-            format!("push with ghp_{}", "abcdefghijklmnopqrstuvwxyz0123456789"),
-            Kind::GithubToken,
-        ),
-        (format!("github_pat_{alnum}"), Kind::GithubToken),
-        (
-            format!("glpat-{}", "abcdefghij0123456789"),
-            Kind::GitlabToken,
-        ),
-        (
-            format!("xoxb-{}", "123456789012-abcdefghijklmnop"),
-            Kind::SlackToken,
-        ),
-        (
-            format!(
-                "https://hooks.slack.com/services/{}",
-                "T00000000/B00000000/XXXXXXXXabcdefgh"
-            ),
-            Kind::SlackToken,
-        ),
-        (
-            format!("sk_live_{}", "4eC39HqLyjWDarjtT1zdp7dc"),
-            Kind::StripeKey,
-        ),
-        (format!("sk-{alnum}"), Kind::OpenaiKey),
-        (format!("sk-proj-{alnum}"), Kind::OpenaiKey),
-        (format!("sk-ant-api03-{alnum}"), Kind::AnthropicKey),
-        (
-            format!("AIza{}", "SyA1234567890abcdefghijklmnopqrstuv"),
-            Kind::GoogleKey,
-        ),
-        (format!("ya29.{alnum}"), Kind::GoogleKey),
-        (
-            format!("npm_{}", "abcdefghijklmnopqrstuvwxyz0123456789"),
-            Kind::ServiceToken,
-        ),
-        (format!("key cs_{} end", hex(64)), Kind::CountersignKey),
-        (format!("X-M87-Key: m87_{}", hex(64)), Kind::CountersignKey),
-        (
             format!("PRIVATE+KEY+example.com/log+1a2b3c4d+{b}"),
             Kind::NoteSignerKey,
         ),
+    ]);
+    assert_found(&rows);
+}
+
+#[test]
+fn tokens_are_found() {
+    let alnum: String = "a1B2c3D4e5".chars().cycle().take(48).collect();
+    let of = |kind: Kind, prefix: &str, rest: &str| (format!("{prefix}{rest}"), kind);
+    assert_found(&[
+        of(Kind::AwsAccessKeyId, "id AKIA", "IOSFODNN7EXAMPLE"),
+        of(
+            Kind::GithubToken,
+            "push with ghp_",
+            "abcdefghijklmnopqrstuvwxyz0123456789",
+        ),
+        of(Kind::GithubToken, "github_pat_", &alnum),
+        of(Kind::GitlabToken, "glpat-", "abcdefghij0123456789"),
+        of(Kind::SlackToken, "xoxb-", "123456789012-abcdefghijklmnop"),
+        of(
+            Kind::SlackToken,
+            "https://hooks.slack.com/services/",
+            "T00000000/B00000000/XXXXXXXXabcdefgh",
+        ),
+        of(Kind::StripeKey, "sk_live_", "4eC39HqLyjWDarjtT1zdp7dc"),
+        of(Kind::OpenaiKey, "sk-", &alnum),
+        of(Kind::OpenaiKey, "sk-proj-", &alnum),
+        of(Kind::AnthropicKey, "sk-ant-api03-", &alnum),
+        of(
+            Kind::GoogleKey,
+            "AIza",
+            "SyA1234567890abcdefghijklmnopqrstuv",
+        ),
+        of(Kind::GoogleKey, "ya29.", &alnum),
+        of(
+            Kind::ServiceToken,
+            "npm_",
+            "abcdefghijklmnopqrstuvwxyz0123456789",
+        ),
+        of(Kind::CountersignKey, "key cs_", &hex(64)),
+        of(Kind::CountersignKey, "X-M87-Key: m87_", &hex(64)),
+        of(
+            Kind::Jwt,
+            "cookie=eyJhbGciOiJIUzI1NiJ9.eyJ",
+            "zdWIiOiIxMjM0In0.dBjftJeZ4CVPmB92K27uhbUJU1p1r",
+        ),
+    ]);
+}
+
+#[test]
+fn carried_secrets_are_found() {
+    let rows = [
+        ("Authorization: Bearer abc.def-123", Kind::Authorization),
         (
-            "Authorization: Bearer abc.def-123".to_owned(),
+            "\"authorization\": \"Basic dXNlcjpwYXNz\"",
             Kind::Authorization,
         ),
         (
-            "\"authorization\": \"Basic dXNlcjpwYXNz\"".to_owned(),
+            "curl -H 'authorization: token 0123abcd'",
             Kind::Authorization,
         ),
+        ("sent Bearer 0123456789abcdef0123", Kind::Authorization),
+        ("postgres://app:s3cret@db/x", Kind::UrlPassword),
+    ];
+    assert_found(&rows.map(|(text, kind)| (text.to_owned(), kind)));
+}
+
+#[test]
+fn assigned_secrets_are_found() {
+    let aws = "JalrXUtnFEMI/K7MDENG/bPxRfiCYEXAMPLEKEY";
+    assert_found(&[
         (
-            "curl -H 'authorization: token 0123abcd'".to_owned(),
-            Kind::Authorization,
+            format!("aws_secret_access_key = w{aws}"),
+            Kind::AwsSecretAccessKey,
         ),
         (
-            "sent Bearer 0123456789abcdef0123".to_owned(),
-            Kind::Authorization,
-        ),
-        (format!("cookie={jwt}"), Kind::Jwt),
-        ("postgres://app:s3cret@db/x".to_owned(), Kind::UrlPassword),
-        ("password = \"hunter2\"".to_owned(), Kind::AssignedSecret),
-        ("password: hunter2".to_owned(), Kind::AssignedSecret),
-        ("PASSWORD=correcthorse".to_owned(), Kind::AssignedSecret),
-        ("DB_PASS=hunter22".to_owned(), Kind::AssignedSecret),
-        (
-            "{\"password\": \"hunter2\"}".to_owned(),
-            Kind::AssignedSecret,
-        ),
-        (
-            "{\\\"password\\\": \\\"hunter2\\\"}".to_owned(),
-            Kind::AssignedSecret,
-        ),
-        (
-            "config[\"api_key\"] = 'a1b2c3d4e5'".to_owned(),
-            Kind::AssignedSecret,
-        ),
-        (
-            "const API_KEY: &str = \"a1b2c3d4e5\";".to_owned(),
-            Kind::AssignedSecret,
-        ),
-        ("api-key: a1b2c3d4e5".to_owned(), Kind::AssignedSecret),
-        ("apiKey := \"a1b2c3d4e5\"".to_owned(), Kind::AssignedSecret),
-        ("--token=a1b2c3d4e5".to_owned(), Kind::AssignedSecret),
-        (
-            "client_secret = a1b2c3d4e5".to_owned(),
-            Kind::AssignedSecret,
-        ),
-        (
-            "Server=x;Password=hunter2;".to_owned(),
-            Kind::AssignedSecret,
-        ),
-        (
-            "passphrase = \"correct horse battery\"".to_owned(),
-            Kind::AssignedSecret,
+            format!("AWS_SECRET_ACCESS_KEY=/{aws}"),
+            Kind::AwsSecretAccessKey,
         ),
         (format!("secret = \"{}\"", hex(64)), Kind::AssignedSecret),
+    ]);
+    let rows = [
+        "password = \"hunter2\"",
+        "password: hunter2",
+        "PASSWORD=correcthorse",
+        "DB_PASS=hunter22",
+        "{\"password\": \"hunter2\"}",
+        "{\\\"password\\\": \\\"hunter2\\\"}",
+        "config[\"api_key\"] = 'a1b2c3d4e5'",
+        "const API_KEY: &str = \"a1b2c3d4e5\";",
+        "api-key: a1b2c3d4e5",
+        "apiKey := \"a1b2c3d4e5\"",
+        "--token=a1b2c3d4e5",
+        "client_secret = a1b2c3d4e5",
+        "Server=x;Password=hunter2;",
+        "passphrase = \"correct horse battery\"",
     ];
-    for (text, kind) in rows {
-        assert_eq!(kinds(&text), [kind], "{text}");
-    }
+    assert_found(&rows.map(|text| (text.to_owned(), Kind::AssignedSecret)));
 }
 
 #[test]
@@ -293,12 +283,24 @@ fn members_whose_names_become_the_same_are_kept() {
 fn a_window_hides_a_secret_that_reaches_into_it() {
     let secret = format!("cs_{}", hex(64));
     let text = format!("before {secret} after");
-    let shown = redact_from(text.as_bytes(), 20);
-    assert_eq!(shown.text, "[REDACTED:countersign_key] after");
-    // The window begins inside something unknown: its end is not shown.
     assert_eq!(
-        redact_from(b"rest-of-a-secret and more", 4).text,
+        redact_window(text.as_bytes(), 20, 400).text,
+        "[REDACTED:countersign_key] after"
+    );
+    assert_eq!(
+        redact_window(text.as_bytes(), 0, 20).text,
+        "before [REDACTED:countersign_key]"
+    );
+    assert_eq!(redact_window(text.as_bytes(), 0, 6).text, "before");
+    // What is unbroken from an edge to the text's own end may be part of a longer secret.
+    assert_eq!(
+        redact_window(b"rest-of-a-secret and more", 4, 30).text,
         " and more"
     );
-    assert_eq!(redact_from(b"word rest", 5).text, "rest");
+    assert_eq!(
+        redact_window(b"more and start-of-a-secret", 0, 15).text,
+        "more and "
+    );
+    assert_eq!(redact_window(b"word rest", 5, 9).text, "rest");
+    assert_eq!(redact_window(b"unbroken", 2, 5).text, "");
 }

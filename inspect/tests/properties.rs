@@ -1,6 +1,6 @@
 //! What must hold for any bytes at all.
 
-use countersign_inspect::{Context, findings, json, redact, redact_from};
+use countersign_inspect::{Context, findings, json, redact, redact_window};
 use proptest::prelude::*;
 use std::time::{Duration, Instant};
 
@@ -84,11 +84,11 @@ proptest! {
     #![proptest_config(ProptestConfig::with_cases(4000))]
 
     #[test]
-    fn arbitrary_bytes_never_panic(bytes in prop::collection::vec(any::<u8>(), 0..400), start in 0_usize..450) {
+    fn arbitrary_bytes_never_panic(bytes in prop::collection::vec(any::<u8>(), 0..400), edge in 0_usize..450, other in 0_usize..450) {
         let found = findings(&bytes, Context::Text);
         prop_assert!(found.iter().all(|f| f.length > 0 && f.end() <= bytes.len()));
         prop_assert!(found.is_sorted_by(|a, b| a.end() <= b.start));
-        let _ = redact_from(&bytes, start);
+        let _ = redact_window(&bytes, edge, other);
     }
 
     #[test]
@@ -139,11 +139,11 @@ fn time_is_linear_in_the_worst_cases() {
         " ",
     ];
     for piece in pieces {
-        let text = piece.repeat((1 << 20) / piece.len());
+        let text = piece.repeat((1 << 18) / piece.len());
         let start = Instant::now();
         let _ = findings(text.as_bytes(), Context::Text);
         assert!(
-            start.elapsed() < Duration::from_secs(5),
+            start.elapsed() < Duration::from_secs(2),
             "`{piece}` took {:?}",
             start.elapsed()
         );

@@ -68,7 +68,7 @@ impl DirLock {
             }
             Err(errno) => return Err(IoError::at("lock", &path)(errno.into()).into()),
         }
-        let text = Holder::this_process().to_string();
+        let text = format!("{}\n", Holder::this_process());
         file.set_len(0)
             .and_then(|()| file.rewind())
             .and_then(|()| file.write_all(text.as_bytes()))
@@ -107,7 +107,7 @@ fn started_ticks() -> Option<u64> {
 
 impl fmt::Display for Holder {
     fn fmt(&self, f: &mut fmt::Formatter<'_>) -> fmt::Result {
-        writeln!(f, "pid {} started {}", self.pid, self.started_ticks)
+        write!(f, "pid {} started {}", self.pid, self.started_ticks)
     }
 }
 
@@ -155,6 +155,7 @@ mod tests {
         let dir = tempfile::tempdir().unwrap();
         fs::write(dir.path().join("lock"), "pid 4000000000 started 12345678901234567890\n").unwrap();
         let lock = DirLock::acquire(dir.path()).unwrap();
-        assert_eq!(fs::read_to_string(lock.path()).unwrap(), Holder::this_process().to_string());
+        let text = fs::read_to_string(lock.path()).unwrap();
+        assert_eq!(text, format!("{}\n", Holder::this_process()));
     }
 }

@@ -13,7 +13,9 @@
 //! becomes the integer, within the same bounds. From 10^21 upwards ECMAScript writes doubles with
 //! an exponent (`1e+21`), which no reader takes for an exact integer, so those are allowed.
 
+mod build;
 mod error;
+mod number;
 mod order;
 mod parser;
 mod serializer;
@@ -27,7 +29,8 @@ use serde_json::Value;
 pub use crate::limits::MAX_DEPTH;
 pub use error::{JsonError, JsonErrorKind};
 
-use parser::{Check, Mode, Parser, Tree};
+use build::{Check, Tree};
+use parser::{Mode, Parser};
 
 /// Reads one JSON document in any spelling.
 ///
@@ -56,7 +59,7 @@ pub fn is_canonical(bytes: &[u8]) -> Result<(), JsonError> {
 ///
 /// Map keys and struct fields are sorted whatever order they come in. Refused: numbers outside
 /// I-JSON (also NaN, which plain `serde_json` would turn into `null`), duplicate keys, keys that
-/// are not strings, numbers or booleans, and more than [`MAX_DEPTH`] nested containers.
+/// are not strings, integers or booleans, and more than [`MAX_DEPTH`] nested containers.
 pub fn to_vec<T: Serialize + ?Sized>(value: &T) -> Result<Vec<u8>, JsonError> {
     serializer::to_vec(value)
 }

@@ -1,2 +1,7 @@
-//! Skeleton.
-fn main() {}
+//! `countersign-verify`: the auditor's binary.
+
+use std::process::ExitCode;
+
+fn main() -> ExitCode {
+    countersign_verifier::run(std::env::args_os())
+}

@@ -46,7 +46,8 @@ pub(super) fn create(
 ) -> Result<Vec<Draft>, Rejection> {
     let info = ledger_of(state)?;
     check_new(key)?;
-    if state.key(key.key_id.as_str()).is_some() {
+    let taken = matches!(&key.credential, Credential::Api(hash) if state.api_key(hash).is_some());
+    if taken || state.key(key.key_id.as_str()).is_some() {
         return Err(Rejection::conflict(Reason::AlreadyExists, format!("key `{}` exists already", key.key_id)));
     }
     let actor = match (authored, &key.credential) {

@@ -6,7 +6,7 @@ use super::proposal::{Open, ProposalRecord, ProposalState};
 use super::{Due, IllegalTransition, LedgerInfo, Seen, State};
 use crate::event::decision::Ruling;
 use crate::event::job::JobCreated;
-use crate::event::key::KeyCreated;
+use crate::event::key::{Credential, KeyCreated};
 use crate::event::ledger::LedgerCreated;
 use crate::event::proposal::ProposalSubmitted;
 use crate::event::{Event, EventData, Header};
@@ -153,6 +153,11 @@ impl State {
             created: h.seq,
             enrolled_by_root: data.authored.is_some(),
         };
+        if let Credential::Api(hash) = &data.key.credential
+            && self.api_keys.insert(*hash, data.key.key_id.clone()).is_some()
+        {
+            return Err("the same API key exists already".into());
+        }
         match self.keys.insert(data.key.key_id.clone(), record) {
             None => Ok(()),
             Some(_) => Err(format!("key `{}` exists already", data.key.key_id)),

@@ -41,12 +41,7 @@ const ENDINGS: &[(&[u8], Name)] = &[
 impl Name {
     /// What the name promises; nothing when it does not speak of secrets.
     pub(super) fn read(name: &[u8]) -> Option<Self> {
-        let plain: Vec<u8> = name
-            .iter()
-            .filter(|b| b.is_ascii_alphanumeric())
-            .map(u8::to_ascii_lowercase)
-            .collect();
-        if let Some((_, promise)) = ENDINGS.iter().find(|(ending, _)| plain.ends_with(ending)) {
+        if let Some((_, promise)) = ENDINGS.iter().find(|(ending, _)| ends_with(name, ending)) {
             return Some(*promise);
         }
         let word = name
@@ -55,4 +50,14 @@ impl Name {
             .unwrap_or_default();
         word.eq_ignore_ascii_case(b"pass").then_some(Self::Password)
     }
+}
+
+/// Whether the letters and digits of a name end with `ending`, whatever their case.
+fn ends_with(name: &[u8], ending: &[u8]) -> bool {
+    let mut letters = name.iter().rev().filter(|b| b.is_ascii_alphanumeric());
+    ending.iter().rev().all(|expected| {
+        letters
+            .next()
+            .is_some_and(|b| b.eq_ignore_ascii_case(expected))
+    })
 }

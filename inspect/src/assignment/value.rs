@@ -15,7 +15,7 @@ pub(super) struct Unquoted {
     pub(super) spaced: bool,
     /// The separator is a colon.
     pub(super) colon: bool,
-    /// The byte behind the value.
+    /// The first byte behind the value that is no blank.
     pub(super) next: u8,
     /// The name is in capitals.
     pub(super) shouted: bool,
@@ -62,9 +62,16 @@ pub(super) fn quoted_is_secret(name: Name, value: &[u8]) -> bool {
     let plain_word = value
         .iter()
         .all(|b| b.is_ascii_lowercase() || matches!(b, b'_' | b'-' | b'.'));
+    let variable = value.len() <= 32
+        && names_a_secret(value)
+        && value.iter().all(|b| b.is_ascii_alphabetic() || *b == b'_');
+    let dotted_number = value.contains(&b'.') && is_number(value);
     match name {
+        _ if dotted_number => false,
         Name::Password | Name::Passphrase => !is_schema_word(value),
-        Name::Token | Name::AwsSecret => !plain_word || value.len() >= 20 && !value.contains(&b'_'),
+        Name::Token | Name::AwsSecret => {
+            !variable && (!plain_word || value.len() >= 20 && !value.contains(&b'_'))
+        }
     }
 }
 
@@ -85,7 +92,7 @@ pub(super) fn unquoted_is_secret(name: Name, value: &[u8], stands: Unquoted) -> 
         stands.next,
         b'(' | b'[' | b'{' | b'<' | b'\'' | b'"' | b'`' | b'|'
     );
-    let statement = stands.spaced && stands.next == b';';
+    let statement = stands.spaced && stands.next == b';' || stands.colon && stands.next == b'=';
     if is_path(judged) || is_number(judged) || follows_as_code || statement || is_code(judged) {
         return false;
     }
@@ -158,6 +165,9 @@ fn is_number(value: &[u8]) -> bool {
     value
         .iter()
         .all(|b| b.is_ascii_digit() || matches!(b, b'.' | b'_' | b'-' | b'+' | b':'))
+        || value
+            .strip_prefix(b"0x")
+            .is_some_and(|rest| rest.len() <= 16 && rest.iter().all(u8::is_ascii_hexdigit))
 }
 
 /// `a::b`, `a->b`, or `a.b` where every part is a name.

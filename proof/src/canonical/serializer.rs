@@ -11,7 +11,7 @@ use alloc::vec::Vec;
 use serde::ser::{self, Serialize};
 
 use super::error::{JsonError, JsonErrorKind};
-use super::parser::{self, Number};
+use super::number::{self, Number};
 use super::{order, writer};
 use crate::limits::{MAX_DEPTH, MAX_SAFE_INTEGER};
 
@@ -126,7 +126,7 @@ impl<'a> ser::Serializer for &'a mut Writer {
         if !value.is_finite() {
             return Err(self.error(JsonErrorKind::NotFinite));
         }
-        match parser::classify(value).map_err(|kind| self.error(kind))? {
+        match number::classify(value).map_err(|kind| self.error(kind))? {
             Number::Integer(value) => writer::signed(value, &mut self.out),
             Number::Double(value) => writer::float(value, &mut self.out),
         }

@@ -159,8 +159,8 @@ pub(super) fn encode_frame(frame: &Frame<'_>, out: &mut Vec<u8>) {
 
 /// Reads what is at offset `at` of a segment.
 ///
-/// `data` is the file from offset `base` on (a multiple of the sector size), `at` is relative to
-/// it; `capacity` is how long the file should be, so less than that means a file cut short.
+/// `data` is the file from offset `base` on, and `at` is relative to it; `capacity` is how long the
+/// file should be, so less than that means a file cut short.
 pub(super) fn parse_frame(data: &[u8], at: usize, base: u64, capacity: u64) -> Parsed<'_> {
     let rest = data.get(at..).unwrap_or_default();
     let Some(head) = rest.get(..FRAME_HEADER_BYTES) else {
@@ -173,15 +173,15 @@ pub(super) fn parse_frame(data: &[u8], at: usize, base: u64, capacity: u64) -> P
     let Some(header) = FrameHeader::parse(head) else {
         return bad(DamageKind::FrameHeader, false);
     };
-    let end = base.saturating_add(on_disk(at)).saturating_add(on_disk(header.length));
-    if end > capacity {
+    let offset = base.saturating_add(on_disk(at));
+    if offset.saturating_add(on_disk(header.length)) > capacity {
         return bad(DamageKind::Malformed, false);
     }
     let Some(frame) = rest.get(..header.length) else {
         return bad(DamageKind::Checksum, true);
     };
     if !trailer_holds(frame) {
-        return bad(DamageKind::Checksum, has_absent_sector(frame, at));
+        return bad(DamageKind::Checksum, has_absent_sector(frame, offset));
     }
     match header.split(frame) {
         Some(committed) => Parsed::Frame(committed, header.length),
@@ -266,9 +266,10 @@ fn trailer_holds(frame: &[u8]) -> bool {
     u32_at(trailer, 0) == Some(crc32c::crc32c(body)) && trailer.ends_with(&END_MARKER)
 }
 
-/// Whether some sector's share of a frame that starts at `at` is all zeros.
-fn has_absent_sector(frame: &[u8], at: usize) -> bool {
-    let first = (SECTOR_BYTES - at % SECTOR_BYTES).min(frame.len());
+/// Whether some sector's share of a frame at this offset in the file is all zeros.
+fn has_absent_sector(frame: &[u8], offset: u64) -> bool {
+    let into_sector = in_memory(offset) % SECTOR_BYTES;
+    let first = (SECTOR_BYTES - into_sector).min(frame.len());
     let (head, rest) = frame.split_at(first);
     is_zero(head) || rest.chunks(SECTOR_BYTES).any(is_zero)
 }

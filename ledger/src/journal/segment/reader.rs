@@ -1,0 +1,114 @@
+//! Reading committed frames beside the writer.
+
+use std::fs::File;
+use std::ops::ControlFlow;
+use std::os::unix::fs::FileExt;
+use std::path::PathBuf;
+use std::sync::Arc;
+
+use proof::{LeafIndex, TreeSize};
+
+use super::format::{Parsed, parse_frame};
+use super::map::{Map, Stretch};
+use crate::durable::IoError;
+use crate::journal::{Damage, DamageKind, FrameVisitor, JournalReader, ReadError};
+use crate::width::{in_memory, on_disk};
+
+/// Reads segment files, one stretch of whole frames at a time.
+#[derive(Clone, Debug)]
+pub(super) struct SegmentReader {
+    map: Arc<Map>,
+}
+
+/// One call of `read`: its buffer, and the file that it last read from.
+#[derive(Default)]
+struct Cursor {
+    buffer: Vec<u8>,
+    open: Option<(PathBuf, File)>,
+}
+
+impl SegmentReader {
+    pub(super) const fn new(map: Arc<Map>) -> Self {
+        Self { map }
+    }
+}
+
+impl JournalReader for SegmentReader {
+    fn size(&self) -> TreeSize {
+        self.map.size()
+    }
+
+    fn read(&self, from: LeafIndex, visit: &mut FrameVisitor<'_>) -> Result<(), ReadError> {
+        let size = self.map.size();
+        let mut cursor = Cursor::default();
+        let mut next = from;
+        while size.contains(next) {
+            let Some(stretch) = self.map.stretch(next) else {
+                return Ok(());
+            };
+            cursor.load(&stretch)?;
+            match visit_stretch(&cursor.buffer, &stretch, next, size, visit)? {
+                ControlFlow::Continue(after) => next = after,
+                ControlFlow::Break(()) => return Ok(()),
+            }
+        }
+        Ok(())
+    }
+}
+
+impl Cursor {
+    fn load(&mut self, stretch: &Stretch) -> Result<(), IoError> {
+        if self.open.as_ref().is_none_or(|(path, _)| *path != stretch.path) {
+            let file = File::open(&stretch.path).map_err(IoError::at("open", &stretch.path))?;
+            self.open = Some((stretch.path.clone(), file));
+        }
+        self.buffer.resize(in_memory(stretch.end.saturating_sub(stretch.offset)), 0);
+        if let Some((path, file)) = &self.open {
+            file.read_exact_at(&mut self.buffer, stretch.offset)
+                .map_err(IoError::at("read", path))?;
+        }
+        Ok(())
+    }
+}
+
+/// Visits the frames of a stretch that hold leaves from `next` on and start before `size`; returns
+/// the first leaf behind them.
+fn visit_stretch(
+    data: &[u8],
+    stretch: &Stretch,
+    next: LeafIndex,
+    size: TreeSize,
+    visit: &mut FrameVisitor<'_>,
+) -> Result<ControlFlow<(), LeafIndex>, ReadError> {
+    let mut expected = TreeSize::new(stretch.first.get());
+    let mut at = 0;
+    let damage = |at: usize, index: TreeSize, kind| Damage {
+        file: stretch.path.clone(),
+        offset: stretch.offset.saturating_add(on_disk(at)),
+        index: index.next_index(),
+        kind,
+    };
+    while at < data.len() && expected < size {
+        let (frame, length) = match parse_frame(data, at, stretch.offset, stretch.capacity) {
+            Parsed::Frame(frame, length) => (frame, length),
+            Parsed::End => break,
+            Parsed::Bad { kind, .. } => return Err(damage(at, expected, kind).into()),
+        };
+        if frame.start != expected {
+            let kind = DamageKind::FrameStart { expected, got: frame.start };
+            return Err(damage(at, expected, kind).into());
+        }
+        expected = frame.end();
+        at = at.saturating_add(length);
+        if expected.contains(next) && visit(&frame).is_break() {
+            return Ok(ControlFlow::Break(()));
+        }
+    }
+    if expected.contains(next) {
+        Ok(ControlFlow::Continue(expected.next_index()))
+    } else {
+        // The map says that the leaf is in this stretch, and it is not.
+        let kind = DamageKind::EndsShort { must_reach: next.size_after() };
+        Err(damage(at, expected, kind).into())
+    }
+}

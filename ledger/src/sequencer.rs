@@ -1,0 +1,317 @@
+//! The one writer. A single OS thread takes what has queued, decides, signs, and commits it with one frame and one
+//! sync; only then is the checkpoint signed, and only then is anybody answered.
+//!
+//! If the process dies before the sync returns, nobody was told anything, and recovery finds the frame whole or not at
+//! all. If it dies after, recovery signs the same checkpoint again: Ed25519 is deterministic.
+
+use crate::clock::Judge;
+use crate::handle::{Done, Head, Shared, SubmitError};
+use crate::journal::{AppendError, Frame, Journal};
+use crate::publisher::Publisher;
+use domain::command::Command;
+use domain::decide::{Context, RunError, Sealed, run};
+use domain::event::Event;
+use domain::event::proposal::Seed;
+use domain::state::{Due, State};
+use domain::time::Timestamp;
+use proof::checkpoint::Checkpoint;
+use proof::hash::{Hash, sha256};
+use proof::index::TreeSize;
+use proof::leaf::{build_leaf, sign_event};
+use proof::merkle::{Frontier, leaf_hash};
+use proof::note::SignerKey;
+use std::sync::mpsc::{Receiver, RecvTimeoutError};
+use std::sync::{Arc, PoisonError};
+use std::time::Duration;
+use tokio::sync::oneshot;
+
+/// Commands of one commit.
+const BATCH_COMMANDS: usize = 512;
+/// Leaf bytes after which no further command joins a commit; one command adds less than 256 KiB.
+const BATCH_BYTES: usize = 8 * 1024 * 1024;
+/// Events from which on signing is worth a second thread.
+const PARALLEL_EVENTS: usize = 8;
+/// Longest sleep when a deadline is far off: the clock may be set meanwhile.
+const NAP: Duration = Duration::from_secs(1);
+
+type Reply = oneshot::Sender<Result<Done, SubmitError>>;
+
+/// A command on its way.
+pub(crate) struct Request {
+    pub(crate) command: Command,
+    pub(crate) seed: Seed,
+    pub(crate) reply: Reply,
+}
+
+/// What the queue carries.
+pub(crate) enum Message {
+    Command(Request),
+    Stop,
+}
+
+/// The writer. Built by [`open`](crate::open); driven by [`run`](Sequencer::run) on a thread of its own, or by
+/// [`step`](Sequencer::step) in a test that must not wait.
+pub struct Sequencer {
+    pub(crate) shared: Arc<Shared>,
+    pub(crate) queue: Receiver<Message>,
+    pub(crate) journal: Box<dyn Journal>,
+    pub(crate) tip: State,
+    pub(crate) frontier: Frontier,
+    pub(crate) event_key: SignerKey,
+    pub(crate) checkpoint_key: SignerKey,
+    pub(crate) judge: Judge,
+    pub(crate) publisher: Publisher,
+}
+
+impl std::fmt::Debug for Sequencer {
+    fn fmt(&self, f: &mut std::fmt::Formatter<'_>) -> std::fmt::Result {
+        write!(f, "Sequencer({} at {})", self.shared.origin, self.tip.size())
+    }
+}
+
+/// Whether there is more to do.
+#[derive(Clone, Copy, Debug, PartialEq, Eq)]
+pub enum Step {
+    /// Yes.
+    Go,
+    /// No: asked to stop, or stopped by an unknown outcome.
+    Stopped,
+}
+
+/// A command's events and who waits for them; none waits for a deadline.
+struct Decided {
+    reply: Option<Reply>,
+    outcome: Result<Vec<Sealed>, SubmitError>,
+}
+
+impl Sequencer {
+    /// Works until told to stop, or until an outcome is unknown; then publishes the last head.
+    pub fn run(mut self) {
+        while self.step(true) == Step::Go {}
+        self.publisher.finish(&self.shared.head.read().unwrap_or_else(PoisonError::into_inner));
+    }
+
+    /// Carries out what has queued, as one commit. With `wait`, waits for something to do first.
+    pub fn step(&mut self, wait: bool) -> Step {
+        let (batch, stop) = self.gather(wait);
+        let mut decided = Vec::with_capacity(batch.len());
+        let now = self.judge.now(self.tip.time());
+        if let Ok(now) = now {
+            self.expire(now, &mut decided);
+        }
+        let mut bytes = 0;
+        let mut fault = None;
+        for request in batch {
+            let outcome = match (&now, &fault) {
+                (_, Some(fault)) => Err(SubmitError::Stopped(String::clone(fault))),
+                (Err(clock), _) => Err(SubmitError::Clock(clock.to_string())),
+                (Ok(now), None) => self.decide(&request.command, *now, request.seed),
+            };
+            if let Err(SubmitError::Stopped(why)) = &outcome {
+                fault = Some(why.clone());
+            }
+            bytes += outcome.as_ref().map_or(0, |sealed| sealed.iter().map(|s| s.payload.len()).sum());
+            debug_assert!(bytes <= BATCH_BYTES * 2, "one batch stays far below the frame's limit");
+            decided.push(Decided { reply: Some(request.reply), outcome });
+        }
+        let step = match fault {
+            // An engine fault leaves a tip that cannot be trusted: nothing of the batch is written.
+            Some(why) => self.stop(&why, decided),
+            None => self.commit(decided),
+        };
+        if stop { Step::Stopped } else { step }
+    }
+
+    fn gather(&mut self, wait: bool) -> (Vec<Request>, bool) {
+        let first = if wait { self.wait() } else { self.queue.try_recv().ok() };
+        let mut batch = Vec::new();
+        let mut next = first;
+        while let Some(message) = next {
+            match message {
+                Message::Stop => return (batch, true),
+                Message::Command(request) => batch.push(request),
+            }
+            // 512 commands of at most 16 KiB, each said at most four times over, stay below half the frame's limit.
+            next = if batch.len() < BATCH_COMMANDS { self.queue.try_recv().ok() } else { None };
+        }
+        (batch, false)
+    }
+
+    fn wait(&mut self) -> Option<Message> {
+        let Some((due, _)) = self.tip.next_due() else {
+            return Some(self.queue.recv().unwrap_or(Message::Stop));
+        };
+        let now = self.judge.now(self.tip.time()).unwrap_or(*due);
+        let left = Duration::from_millis(due.as_ms().saturating_sub(now.as_ms())).min(NAP);
+        match self.queue.recv_timeout(left) {
+            Ok(message) => Some(message),
+            Err(RecvTimeoutError::Timeout) => None,
+            Err(RecvTimeoutError::Disconnected) => Some(Message::Stop),
+        }
+    }
+
+    fn decide(&mut self, command: &Command, now: Timestamp, seed: Seed) -> Result<Vec<Sealed>, SubmitError> {
+        let context = Context { now, seed, policy: &self.shared.policy };
+        run(&mut self.tip, command, &context).map_err(|error| match error {
+            RunError::Rejected(no) => SubmitError::Rejected(no),
+            RunError::Broken(illegal) => SubmitError::Stopped(format!("engine fault: {illegal}")),
+        })
+    }
+
+    /// Deadlines that have passed become events of their own, before anything new is decided.
+    fn expire(&mut self, now: Timestamp, decided: &mut Vec<Decided>) {
+        while decided.len() < BATCH_COMMANDS {
+            let command = match self.tip.next_due() {
+                Some((due, Due::Approval(id))) if *due <= now => Command::ExpireApproval { proposal_id: id.clone() },
+                Some((due, Due::Lease(id))) if *due <= now => Command::ExpireLease { job_id: id.clone() },
+                _ => return,
+            };
+            let outcome = self.decide(&command, now, Seed::new([0; 32]));
+            let done = outcome.is_err();
+            decided.push(Decided { reply: None, outcome });
+            if done {
+                return;
+            }
+        }
+    }
+
+    fn commit(&mut self, decided: Vec<Decided>) -> Step {
+        let sealed: Vec<&Sealed> = decided.iter().filter_map(|d| d.outcome.as_ref().ok()).flatten().collect();
+        if sealed.is_empty() {
+            for decided in decided {
+                decided.answer_refused();
+            }
+            return Step::Go;
+        }
+        let leaves = self.sign(&sealed);
+        let hashes: Vec<Hash> = leaves.iter().map(|leaf| leaf_hash(leaf)).collect();
+        let mut frontier = self.frontier.clone();
+        for hash in &hashes {
+            frontier.push(*hash);
+        }
+        let root = frontier.root();
+        match self.journal.append(&Frame { start: self.frontier.size(), leaves: &leaves, root }) {
+            Ok(_) => {}
+            Err(AppendError::NoRoom(error)) => return self.undo(&error.to_string(), decided),
+            Err(error) => return self.stop(&error.to_string(), decided),
+        }
+        // The commit has happened. From here on nothing can be refused any more.
+        self.frontier = frontier;
+        let head = self.publish(leaves, &hashes, root, &sealed);
+        let mut at = 0;
+        for decided in decided {
+            at = decided.answer(&head, at);
+        }
+        Step::Go
+    }
+
+    /// Makes a commit visible: tree, state, head, doorbell, in this order.
+    fn publish(&mut self, leaves: Vec<Vec<u8>>, hashes: &[Hash], root: Hash, sealed: &[&Sealed]) -> Published {
+        let size = self.frontier.size();
+        let leaves: Vec<Arc<Vec<u8>>> = leaves.into_iter().map(Arc::new).collect();
+        self.shared.tree.append(&leaves, hashes);
+        let checkpoint = Checkpoint { origin: self.shared.origin.clone(), size, root }.sign(&self.checkpoint_key);
+        let head = Head { size, root, checkpoint: checkpoint.into() };
+        let mut events = Vec::with_capacity(sealed.len());
+        {
+            let mut committed = self.shared.committed.write().unwrap_or_else(PoisonError::into_inner);
+            for sealed in sealed {
+                // The tip took the same events already, so this cannot fail.
+                if let Err(illegal) = committed.apply(&sealed.event, sha256(&sealed.payload)) {
+                    tracing::error!(%illegal, "the committed state refuses a committed event");
+                }
+                events.push(Arc::new(sealed.event.clone()));
+            }
+        }
+        *self.shared.head.write().unwrap_or_else(PoisonError::into_inner) = head.clone();
+        self.shared.size.send_replace(size);
+        self.publisher.offer(&head);
+        Published { head, events, leaves }
+    }
+
+    fn sign(&self, sealed: &[&Sealed]) -> Vec<Vec<u8>> {
+        let key = self.event_key.secret();
+        let key_id = key.public().key_id();
+        let one = |sealed: &&Sealed| build_leaf(&sealed.payload, &key_id, &sign_event(&sealed.payload, key));
+        if sealed.len() < PARALLEL_EVENTS {
+            return sealed.iter().map(one).collect();
+        }
+        let (left, right) = sealed.split_at(sealed.len() / 2);
+        std::thread::scope(|scope| {
+            let other = scope.spawn(|| right.iter().map(one).collect::<Vec<_>>());
+            let mut leaves: Vec<_> = left.iter().map(one).collect();
+            match other.join() {
+                Ok(more) => leaves.extend(more),
+                // A panic in the second thread is a defect; sign here what it did not.
+                Err(_) => leaves.extend(right.iter().map(one)),
+            }
+            leaves
+        })
+    }
+
+    /// Nothing was written: the tip goes back to what is committed, and the writer lives.
+    fn undo(&mut self, why: &str, decided: Vec<Decided>) -> Step {
+        tracing::error!(why, "no room for a commit; nothing was written");
+        self.tip = self.shared.committed.read().unwrap_or_else(PoisonError::into_inner).clone();
+        for mut decided in decided {
+            if decided.outcome.is_ok() {
+                decided.outcome = Err(SubmitError::NoRoom(why.to_owned()));
+            }
+            decided.answer_refused();
+        }
+        Step::Go
+    }
+
+    /// The outcome is unknown, or the engine failed: the writer stops, and only a restart decides.
+    fn stop(&mut self, why: &str, decided: Vec<Decided>) -> Step {
+        tracing::error!(why, "the writer stops");
+        *self.shared.stopped.write().unwrap_or_else(PoisonError::into_inner) = Some(why.to_owned());
+        for mut decided in decided {
+            if decided.outcome.is_ok() {
+                decided.outcome = Err(SubmitError::Stopped(why.to_owned()));
+            }
+            decided.answer_refused();
+        }
+        Step::Stopped
+    }
+
+    /// Events folded so far, committed or about to be.
+    pub fn size(&self) -> TreeSize {
+        self.tip.size()
+    }
+}
+
+struct Published {
+    head: Head,
+    events: Vec<Arc<Event>>,
+    leaves: Vec<Arc<Vec<u8>>>,
+}
+
+impl Decided {
+    fn answer_refused(self) {
+        if let (Some(reply), Err(error)) = (self.reply, self.outcome) {
+            // Whoever asked may have gone away; that changes nothing.
+            let _ = reply.send(Err(error));
+        }
+    }
+
+    /// Answers with the events from position `at` of the commit on; gives the position after them.
+    fn answer(self, published: &Published, at: usize) -> usize {
+        let sealed = match self.outcome {
+            Ok(sealed) => sealed.len(),
+            Err(error) => {
+                if let Some(reply) = self.reply {
+                    let _ = reply.send(Err(error));
+                }
+                return at;
+            }
+        };
+        if let Some(reply) = self.reply {
+            let part = |all: &[Arc<Event>]| all.iter().skip(at).take(sealed).cloned().collect();
+            let leaves = published.leaves.iter().skip(at).take(sealed).cloned().collect();
+            let done = Done { events: part(&published.events), leaves, head: published.head.clone() };
+            let _ = reply.send(Ok(done));
+        }
+        at + sealed
+    }
+}

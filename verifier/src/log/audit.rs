@@ -1,0 +1,105 @@
+//! The sequential part of an audit: each entry takes its place in the chain, the tree and the replay.
+
+use domain::event::EventData;
+use proof::merkle::Frontier;
+use proof::{Checkpoint, TreeSize};
+
+use super::chain::Chain;
+use super::entry::Entry;
+use super::genesis::Identity;
+use super::history::History;
+use super::tiles::Tiles;
+use super::walk::Bundle;
+use crate::replay::Replay;
+use crate::report::{Checked, Report};
+use crate::rule::{Finding, Rule};
+use crate::source::Source;
+
+/// Everything that grows with the entries.
+pub(crate) struct Audit<'s> {
+    chain: Chain,
+    frontier: Frontier,
+    pub(crate) tiles: Tiles<'s>,
+    /// Kept only for those who compare with it.
+    pub(crate) history: Option<History>,
+    replay: Option<Replay>,
+    pub(crate) checked: Checked,
+}
+
+impl<'s> Audit<'s> {
+    pub(crate) fn new(
+        site: &'s dyn Source,
+        identity: &Identity,
+        size: TreeSize,
+        keep_history: bool,
+        replay: Option<Replay>,
+    ) -> Self {
+        Self {
+            chain: Chain::new(identity.origin.clone()),
+            frontier: Frontier::new(),
+            tiles: Tiles::new(site, size),
+            history: keep_history.then(History::default),
+            replay,
+            checked: Checked::default(),
+        }
+    }
+
+    /// Adds a bundle of the site.
+    pub(crate) fn bundle(&mut self, bundle: Bundle) -> Result<(), Finding> {
+        let Bundle { entries, broken, tile } = bundle;
+        // A tile that cannot be used is one breach, its entries' own are more telling; so those come first.
+        let tile_holds = self.tiles.supply(tile);
+        for entry in entries {
+            self.published(entry)?;
+        }
+        broken.map_or(Ok(()), Err)?;
+        tile_holds
+    }
+
+    fn published(&mut self, entry: Entry) -> Result<(), Finding> {
+        let leaf_hash = entry.leaf_hash;
+        let checked = &mut self.checked;
+        checked.events = checked.events.saturating_add(1);
+        let header = &entry.recorded.event.header;
+        checked.groups = checked.groups.saturating_add(u64::from(header.group == header.seq));
+        let is_decision = matches!(entry.recorded.event.data, EventData::DecisionRecorded(_));
+        checked.decisions = checked.decisions.saturating_add(u64::from(is_decision));
+        self.chain.push(&entry)?;
+        self.tiles.push(leaf_hash)?;
+        self.frontier.push(leaf_hash);
+        self.follow(entry)
+    }
+
+    /// Adds an entry that the journal has beyond the published head.
+    pub(crate) fn unpublished(&mut self, entry: Entry) -> Result<(), Finding> {
+        self.chain.push(&entry)?;
+        self.follow(entry)
+    }
+
+    fn follow(&mut self, entry: Entry) -> Result<(), Finding> {
+        let Some(history) = &mut self.history else { return Ok(()) };
+        history.push(entry.leaf_hash);
+        match &mut self.replay {
+            Some(replay) => replay.push(entry.recorded, history),
+            None => Ok(()),
+        }
+    }
+
+    /// Compares the root of all published entries with the signed one.
+    pub(crate) fn check_root(&self, signed: &Checkpoint) -> Result<(), Finding> {
+        let (expected, got) = (signed.root, self.frontier.root());
+        if self.frontier.size() == signed.size && got == expected {
+            return Ok(());
+        }
+        let detail = format!("the checkpoint of size {} signs root {expected}, the entries lead to {got}", signed.size);
+        Err(Finding::whole(Rule::CheckpointRoot, detail))
+    }
+
+    /// Replays what is left, and hands over what the replay found.
+    pub(crate) fn finish(&mut self, findings: &mut Vec<Finding>, report: &mut Report) {
+        report.checked = self.checked;
+        if let (Some(replay), Some(history)) = (self.replay.take(), &self.history) {
+            replay.finish(history, findings, report);
+        }
+    }
+}
