@@ -3,7 +3,7 @@
 use domain::time::Timestamp;
 use ledger::Ledger;
 use ledger::clock::{Clock, SystemClock};
-use projections::Models;
+use projections::Store;
 use std::sync::Arc;
 
 /// How long a read waits for its read model.
@@ -32,7 +32,7 @@ pub struct App(Arc<Inner>);
 /// See [`App`].
 pub struct Inner {
     pub(crate) ledger: Ledger,
-    pub(crate) models: Models,
+    pub(crate) models: Store,
     pub(crate) api_key_salt: [u8; 32],
     pub(crate) options: Options,
     pub(crate) site: std::path::PathBuf,
@@ -53,7 +53,7 @@ impl std::ops::Deref for App {
 
 impl App {
     /// Puts a server together. `site` is the folder of the static log site.
-    pub fn new(ledger: Ledger, models: Models, api_key_salt: [u8; 32], site: std::path::PathBuf, options: Options) -> Self {
+    pub fn new(ledger: Ledger, models: Store, api_key_salt: [u8; 32], site: std::path::PathBuf, options: Options) -> Self {
         Self(Arc::new(Inner { ledger, models, api_key_salt, options, site }))
     }
 
@@ -61,7 +61,7 @@ impl App {
     pub(crate) async fn catch_up(&self, at_least: Option<u64>) -> Result<(), crate::error::ApiError> {
         let Some(at_least) = at_least else { return Ok(()) };
         let wanted = proof::index::TreeSize::new(at_least.min(self.ledger.head().size.get()));
-        if self.models.wait_for(wanted, CATCH_UP).await {
+        if self.models.wait_for(wanted, CATCH_UP).await.is_ok() {
             return Ok(());
         }
         Err(crate::error::ApiError::edge(

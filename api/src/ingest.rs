@@ -100,7 +100,10 @@ pub(crate) async fn store(app: &App, bodies: Vec<StoredBody>) -> Result<(), ApiE
     }
     let app = app.clone();
     let stored = tokio::task::spawn_blocking(move || {
-        let all: Vec<_> = bodies.iter().map(|b| (&b.commitment, &b.salt, b.bytes.as_slice())).collect();
+        let all: Vec<_> = bodies
+            .iter()
+            .map(|b| ledger::content::Body { commitment: &b.commitment, salt: &b.salt, bytes: &b.bytes })
+            .collect();
         app.ledger.content().put_many(&all)
     });
     stored.await.map_err(ApiError::internal)?.map_err(ApiError::internal)

@@ -19,7 +19,7 @@ fn unreadable(error: &JsonError, bytes: &[u8]) -> ApiError {
     let rest = bytes.get(error.offset()..).unwrap_or_default();
     let rest = rest.strip_prefix(b"-").unwrap_or(rest);
     let not_a_number = rest.starts_with(b"NaN") || rest.starts_with(b"Infinity");
-    let unfit = matches!(error.kind(), JsonErrorKind::DuplicateKey(_) | JsonErrorKind::Number(..)) || not_a_number;
+    let unfit = matches!(error.kind(), JsonErrorKind::DuplicateKey(_) | JsonErrorKind::IntegerRange | JsonErrorKind::NotFinite | JsonErrorKind::LoneSurrogate | JsonErrorKind::Depth) || not_a_number;
     let status = if unfit { StatusCode::UNPROCESSABLE_ENTITY } else { StatusCode::BAD_REQUEST };
     let detail = if not_a_number {
         format!("JSON cannot carry NaN or Infinity, at byte {}", error.offset())

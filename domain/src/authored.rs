@@ -102,6 +102,11 @@ fn read_value(envelope: &Envelope, kind: StatementKind, ledger: &str) -> Result<
     if envelope.payload_type != PAYLOAD_TYPE {
         return Err(Rejection::malformed(format!("payloadType is `{}`, expected `{PAYLOAD_TYPE}`", envelope.payload_type)));
     }
+    // A second signature would be recorded and never checked, as if somebody else had said it too.
+    if envelope.signatures.len() != 1 {
+        let count = envelope.signatures.len();
+        return Err(Rejection::malformed(format!("the statement has {count} signatures, expected one")));
+    }
     if envelope.payload.len() > limits::COMMAND_BYTES {
         return Err(Rejection::malformed(format!(
             "signed statement is {} bytes, at most {}; long texts travel as bodies",

@@ -4,6 +4,25 @@ use proof::commitment::Commitment;
 use serde::{Deserialize, Serialize};
 use serde_json::Value;
 
+/// Makes a tree's numbers what they are when they are read back from their canonical bytes, where `1.0` is `1`. What
+/// `decide` reads must not depend on how a number was spelt: a verifier has only the canonical spelling.
+pub(crate) fn settle(value: &mut Value) {
+    match value {
+        Value::Number(number) if number.is_f64() => {
+            let whole = number.as_f64().filter(|f| f.fract() == 0.0 && f.abs() <= SAFE_INTEGER_MAX);
+            if let Some(Ok(whole)) = whole.map(|f| format!("{f:.0}").parse::<i64>()) {
+                *value = Value::from(whole);
+            }
+        }
+        Value::Array(items) => items.iter_mut().for_each(settle),
+        Value::Object(members) => members.values_mut().for_each(settle),
+        Value::Null | Value::Bool(_) | Value::Number(_) | Value::String(_) => {}
+    }
+}
+
+/// 2^53 - 1, beyond which I-JSON has no whole numbers.
+const SAFE_INTEGER_MAX: f64 = 9_007_199_254_740_991.0;
+
 /// A text: a plain JSON string, or an object that names its commitment. The two cannot be confused, for a text field
 /// is never an object of the submitter's.
 #[derive(Debug, Clone, PartialEq, Serialize, Deserialize)]
@@ -56,6 +75,13 @@ pub enum Content {
 }
 
 impl Content {
+    /// Settles the value's numbers.
+    pub(crate) fn settle(&mut self) {
+        if let Self::Inline(value) = self {
+            settle(value);
+        }
+    }
+
     /// The value, if it stands in the event.
     pub fn inline(&self) -> Option<&Value> {
         match self {

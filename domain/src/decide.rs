@@ -2,6 +2,7 @@
 
 mod answer;
 mod expire;
+mod form;
 mod genesis;
 mod intent;
 mod job;
@@ -76,7 +77,10 @@ impl fmt::Display for RunError {
 impl std::error::Error for RunError {}
 
 /// Decides a command. Signatures were checked by whoever built it, see [`check_signature`].
+///
+/// A clock behind the log counts as the log's own time: that is what the events will say, and all that a verifier has.
 pub fn decide(state: &State, command: &Command, context: &Context<'_>) -> Result<Vec<Draft>, Rejection> {
+    let context = &Context { now: context.now.max(state.time()), ..context.clone() };
     match command {
         Command::CreateLedger { genesis, authored } => genesis::create(state, genesis, authored, context),
         Command::CreateKey { by, key, authored } => key::create(state, by, key, authored.as_ref(), context),

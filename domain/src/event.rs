@@ -251,6 +251,33 @@ events! {
     ProjectionAttested(projection::ProjectionAttested) = "projection.attested",
 }
 
+impl EventData {
+    /// What an event with this data is about.
+    pub fn subject(&self) -> Subject {
+        match self {
+            Self::LedgerCreated(_) => Subject::ledger(),
+            Self::KeyCreated(e) => Subject::of("key", &e.key.key_id),
+            Self::KeyDisabled(e) | Self::KeyEnabled(e) | Self::KeyDeleted(e) => Subject::of("key", &e.key_id),
+            Self::RunnerRegistered(e) => Subject::of("runner", &e.runner.runner_id),
+            Self::IntentCreated(e) => Subject::of("intent", &e.intent.intent_id),
+            Self::ProposalSubmitted(e) => Subject::of("proposal", &e.proposal.proposal_id),
+            Self::DecisionRecorded(e) => Subject::of("proposal", &e.proposal_id),
+            Self::ApprovalRequested(e) => Subject::of("proposal", &e.challenge.proposal_id),
+            Self::ApprovalGranted(e) | Self::ApprovalDenied(e) => Subject::of("proposal", &e.answer.proposal_id),
+            Self::ApprovalExpired(e) => Subject::of("proposal", &e.proposal_id),
+            Self::JobCreated(e) => Subject::of("job", &e.job.job_id),
+            Self::JobLeased(e) => Subject::of("job", &e.job_id),
+            Self::JobLeaseExpired(e) => Subject::of("job", &e.job_id),
+            Self::ResultRecorded(e) => Subject::of("job", &e.result.job_id),
+            Self::JobCompleted(e) | Self::JobFailed(e) | Self::JobRejected(e) | Self::JobUnknown(e) => {
+                Subject::of("job", &e.job_id)
+            }
+            Self::BlobErased(e) => Subject::of("blob", e.sha256),
+            Self::ProjectionAttested(_) => Subject::of("projection", "all"),
+        }
+    }
+}
+
 impl Event {
     /// Reads a payload. Its bytes must be canonical.
     pub fn parse(payload: &[u8]) -> Result<Self, EventError> {

@@ -9,15 +9,17 @@ mod findings;
 mod forbidden;
 mod human_only;
 mod reversibility;
-mod risk;
+pub(crate) mod risk;
 mod scope;
 mod unknown;
 
+use crate::content::settle;
 use crate::effect::Effects;
 use crate::envelope::{DeploymentEnvelope, EnvelopeError};
 use crate::event::decision::Ruling;
 use crate::event::proposal::{Action, ExecutionMode, Finding, Proposal};
 use crate::event::{Actor, PrincipalKind};
+use crate::limits;
 use crate::policy::{AgentProfile, Policy};
 use crate::reason::Reason;
 use proof::index::TreeSize;
@@ -75,7 +77,18 @@ impl GateReport {
     }
 
     fn fact(&mut self, name: &str, value: impl Into<Value>) {
-        self.facts.insert(name.to_owned(), value.into());
+        let mut value = value.into();
+        settle(&mut value);
+        match &mut value {
+            Value::String(text) => clip(text),
+            Value::Array(items) => items.iter_mut().for_each(|item| {
+                if let Value::String(text) = item {
+                    clip(text);
+                }
+            }),
+            _ => {}
+        }
+        self.facts.insert(name.to_owned(), value);
     }
 
     fn list(&mut self, name: &str, values: impl IntoIterator<Item = impl ToString>) {
@@ -83,6 +96,16 @@ impl GateReport {
         if !list.is_empty() {
             self.fact(name, list);
         }
+    }
+}
+
+/// Cuts a text at [`limits::FACT_BYTES`], and shows that it did.
+fn clip(text: &mut String) {
+    if text.len() > limits::FACT_BYTES {
+        let room = limits::FACT_BYTES - '…'.len_utf8();
+        let end = (0..=room).rev().find(|end| text.is_char_boundary(*end)).unwrap_or(0);
+        text.truncate(end);
+        text.push('…');
     }
 }
 

@@ -6,6 +6,9 @@ pub const INLINE_TEXT_BYTES: usize = 1024;
 pub const COMMAND_BYTES: usize = 16 * 1024;
 /// The `data` of one event: a leaf has at most 65,535 bytes, of which the header and a signature need less than 3 KiB.
 pub const EVENT_DATA_BYTES: usize = 60 * 1024;
+/// Levels of arrays and objects in a command's own part of an event. Canonical JSON has 64, and events, statements and
+/// read models wrap a command in a few of their own; without this bound a log could be written that nobody can read.
+pub const COMMAND_DEPTH: usize = 32;
 /// One body in the content store.
 pub const BODY_BYTES: usize = 1024 * 1024;
 /// Bodies of one command together.
@@ -22,6 +25,11 @@ pub const ACTIONS: usize = 16;
 pub const ARTIFACTS: usize = 32;
 /// Observations, and claims, of one truth account.
 pub const TRUTH_ITEMS: usize = 32;
+/// Findings kept of one proposal: any one of them denies it, so more would add nothing.
+pub const FINDINGS: usize = 32;
+/// Longest text among a gate's facts: an error message may quote what the proposer wrote, escaped to several times its
+/// length.
+pub const FACT_BYTES: usize = 256;
 /// Events that one observation may cite.
 pub const CITES: usize = 32;
 /// Artifacts that one result may list.

@@ -119,11 +119,7 @@ impl Tool {
             match (action.inputs.get(name), action.bodies.get(name)) {
                 (Some(_), Some(_)) => return Err(format!("input `{name}` is given twice")),
                 (Some(value), None) => input.check(name, value)?,
-                (None, Some(body)) => {
-                    if input.max_length.is_some_and(|max| body.length > max) {
-                        return Err(format!("input `{name}` is {} bytes, at most {:?}", body.length, input.max_length));
-                    }
-                }
+                (None, Some(body)) => input.check_body(name, body.length)?,
                 (None, None) if input.required => return Err(format!("input `{name}` is missing")),
                 (None, None) => {}
             }
@@ -133,18 +129,28 @@ impl Tool {
 }
 
 impl Input {
+    fn check_length(&self, name: &str, length: u64) -> Result<(), String> {
+        match self.max_length {
+            _ if length == 0 => Err(format!("input `{name}` is an empty string")),
+            Some(max) if length > max => Err(format!("input `{name}` is {length} bytes, at most {max}")),
+            _ => Ok(()),
+        }
+    }
+
+    /// A body is a long string; nothing else can stand beside the log, where no gate could look at it.
+    fn check_body(&self, name: &str, length: u64) -> Result<(), String> {
+        match self.kind {
+            InputType::String => self.check_length(name, length),
+            InputType::Boolean | InputType::Integer | InputType::Object => {
+                Err(format!("input `{name}` is not of type string, so it cannot be a body"))
+            }
+        }
+    }
+
     fn check(&self, name: &str, value: &Value) -> Result<(), String> {
         match (self.kind, value) {
             (InputType::String, Value::String(text)) => {
-                if text.is_empty() {
-                    return Err(format!("input `{name}` is an empty string"));
-                }
-                match self.max_length {
-                    Some(max) if u64::try_from(text.len()).unwrap_or(u64::MAX) > max => {
-                        Err(format!("input `{name}` is {} bytes, at most {max}", text.len()))
-                    }
-                    _ => Ok(()),
-                }
+                self.check_length(name, u64::try_from(text.len()).unwrap_or(u64::MAX))
             }
             (InputType::Boolean, Value::Bool(_)) | (InputType::Object, Value::Object(_)) => Ok(()),
             (InputType::Integer, Value::Number(n)) if n.is_i64() || n.is_u64() => Ok(()),

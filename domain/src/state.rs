@@ -46,7 +46,7 @@ impl fmt::Display for IllegalTransition {
 impl std::error::Error for IllegalTransition {}
 
 /// The ledger's own identity, fixed at genesis.
-#[derive(Debug, Clone)]
+#[derive(Debug, Clone, PartialEq)]
 pub struct LedgerInfo {
     /// What root said.
     pub genesis: Genesis,
@@ -81,11 +81,12 @@ pub enum Due {
 }
 
 /// The fold of a log.
-#[derive(Debug, Clone)]
+#[derive(Debug, Clone, PartialEq)]
 pub struct State {
     size: TreeSize,
     prev: Hash,
     time: Timestamp,
+    group: LeafIndex,
     ledger: Option<LedgerInfo>,
     keys: BTreeMap<AnyKeyId, KeyRecord>,
     api_keys: BTreeMap<Hash, AnyKeyId>,
@@ -111,6 +112,7 @@ impl State {
             size: TreeSize::ZERO,
             prev: Hash::ZERO,
             time: Timestamp::default(),
+            group: LeafIndex::new(0),
             ledger: None,
             keys: BTreeMap::new(),
             api_keys: BTreeMap::new(),

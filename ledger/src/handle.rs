@@ -1,6 +1,7 @@
 //! The handle that everybody holds: submit a command, read what is committed, prove it.
 
 use crate::content::{BlobStore, ContentStore};
+use crate::durable::Staging;
 use crate::keys::entropy;
 use crate::sequencer::{Message, Request};
 use crate::site::{TileTree, TreeError};
@@ -88,6 +89,7 @@ pub(crate) struct Shared {
     pub(crate) tree: Arc<TileTree>,
     pub(crate) content: ContentStore,
     pub(crate) blobs: BlobStore,
+    pub(crate) staging: Staging,
     pub(crate) policy: Arc<Policy>,
     pub(crate) stopped: RwLock<Option<String>>,
 }
@@ -147,6 +149,17 @@ impl Ledger {
     /// Public blobs: policy bundles and tool manifests.
     pub fn blobs(&self) -> &BlobStore {
         &self.0.blobs
+    }
+
+    /// Where files of the data folder are staged.
+    pub fn staging(&self) -> Staging {
+        self.0.staging.clone()
+    }
+
+    /// Tells the writer to end, after what has queued.
+    pub fn stop(&self) {
+        // Blocks while the queue is full; a writer that has ended already needs no telling.
+        let _ = self.0.queue.send(Message::Stop);
     }
 
     /// Why the writer has stopped, if it has.

@@ -1,8 +1,8 @@
 //! Key files: one signer-key line each, as Go's `x/mod` `note` package reads it; mode 0600, outside anything served.
 
 use crate::durable::{IoError, Mode, Staging, ensure_dir};
-use proof::key::SecretKey;
-use proof::note::{KeyName, SignerKey};
+use proof::key::{KeyName, SecretKey};
+use proof::note::SignerKey;
 use std::fmt;
 use std::path::{Path, PathBuf};
 

@@ -1,12 +1,14 @@
-//! Where the ledger keeps what was said.
+//! The ledger: one writer, one journal, one tree.
 //!
 //! # In scope
 //!
+//! * [`open`], [`Ledger`], [`Sequencer`]: commands in, committed events and receipts out; recovery by the same `apply`.
 //! * [`journal`]: the one storage seam, and the only thing that must not be lost.
-//! * [`content`]: bodies beside the log, under salted commitments; [`blob`]: public blobs.
+//! * [`content`]: bodies beside the log, under salted commitments, and public blobs.
 //! * [`site`]: tiles, entry bundles and the checkpoint as a static C2SP `tlog-tiles` site, and
 //!   proofs from them. All of it can be made again from the journal.
-//! * [`durable`], [`lock`], [`probe`]: files that survive, one process at a time, how fast the disk is.
+//! * [`durable`], [`lock`], [`probe`]: files that survive, one process at a time, how fast the disk
+//!   is.
 //!
 //! # Out of scope
 //!
@@ -14,8 +16,23 @@
 //! * The mathematics and the formats of the log: `proof`.
 //! * Sockets, clocks, command lines: `api` and `cli`.
 
+pub mod clock;
+pub mod content;
 pub mod durable;
+mod handle;
 pub mod journal;
+pub mod keys;
 pub mod lock;
 pub mod probe;
+mod publisher;
+mod recovery;
+mod sequencer;
+pub mod site;
+mod tiles;
 mod width;
+
+pub use handle::{Committed, Head, Ledger, SubmitError};
+pub use probe::fsync_probe;
+pub use recovery::{OpenError, Options, Recovered, open};
+pub use sequencer::{Sequencer, Step};
+pub use site::TreeError;

@@ -33,7 +33,11 @@ pub struct Options {
 
 impl Default for Options {
     fn default() -> Self {
-        Self { batch_events: 512, flush_every: 20_000, attest_every: NonZeroU64::new(1000) }
+        Self {
+            batch_events: 512,
+            flush_every: 20_000,
+            attest_every: NonZeroU64::new(1000),
+        }
     }
 }
 
@@ -55,24 +59,45 @@ impl Follower {
     ) -> Result<(Store, Self, Opened), OpenError> {
         let (store, writer, opened) = Store::open(dir, &source)?;
         let (stop, stopping) = watch::channel(false);
-        let bells = Bells { committed: source.committed(), stopping, troubles: store.troubles() };
+        let bells = Bells {
+            committed: source.committed(),
+            stopping,
+            troubles: store.troubles(),
+        };
         let history_end = *bells.committed.borrow();
-        let work =
-            Work { source, writer, store: store.clone(), options, bells, history_end, attesting: false };
+        let work = Work {
+            source,
+            writer,
+            store: store.clone(),
+            options,
+            bells,
+            history_end,
+            attesting: false,
+        };
         let closing = store.clone();
         let body = move || {
             // Whatever happens in there, whoever waits for a position is told.
             let run = std::panic::AssertUnwindSafe(|| work.run());
-            let why = std::panic::catch_unwind(run)
-                .unwrap_or_else(|panic| Closed::Failed(format!("a fold panicked: {}", words(&*panic))));
+            let why = std::panic::catch_unwind(run).unwrap_or_else(|panic| {
+                Closed::Failed(format!("a fold panicked: {}", words(&*panic)))
+            });
             if let Closed::Failed(why) = &why {
                 tracing::error!(why, "read models are no longer fed");
             }
             closing.close(why);
         };
-        let thread = thread::Builder::new().name("projections".into()).spawn(body);
+        let thread = thread::Builder::new()
+            .name("projections".into())
+            .spawn(body);
         let thread = thread.map_err(|error| OpenError::Io(dir.to_owned(), error))?;
-        Ok((store, Self { stop, thread: Some(thread) }, opened))
+        Ok((
+            store,
+            Self {
+                stop,
+                thread: Some(thread),
+            },
+            opened,
+        ))
     }
 
     /// Stops after the batch in hand, flushes, and waits until that is done.
@@ -139,9 +164,9 @@ impl<S: Source> Work<S> {
             Ok(()) => Closed::Stopped,
             Err(Fatal::Open(error)) => Closed::Failed(error.to_string()),
             Err(Fatal::Step(error)) => Closed::Failed(error.to_string()),
-            Err(Fatal::TooOften(why)) => {
-                Closed::Failed(format!("replaced {REPLACEMENTS_MAX} times already; now: {why}"))
-            }
+            Err(Fatal::TooOften(why)) => Closed::Failed(format!(
+                "replaced {REPLACEMENTS_MAX} times already; now: {why}"
+            )),
         }
     }
 
@@ -186,12 +211,17 @@ impl<S: Source> Work<S> {
 
     /// States the digests when it is time, unless history is still being folded.
     fn attest(&mut self) {
-        let Some(every) = self.options.attest_every else { return };
+        let Some(every) = self.options.attest_every else {
+            return;
+        };
         let history = self.writer.position() < self.history_end;
         if history || self.attesting || self.writer.unattested() < every.get() {
             return;
         }
-        match self.source.attest(self.writer.position(), self.writer.digests()) {
+        match self
+            .source
+            .attest(self.writer.position(), self.writer.digests())
+        {
             Ok(()) => self.attesting = true,
             // It is tried again after the next batch.
             Err(error) => tracing::debug!(%error, "digests of the read models were not recorded"),
@@ -232,3 +262,6 @@ impl Bells {
         }
     }
 }
+
+#[cfg(test)]
+mod tests;

@@ -1,5 +1,6 @@
 //! Nothing of sled's gets past here: neither a panic nor an error that means damage.
 
+use std::io::ErrorKind;
 use std::panic::{AssertUnwindSafe, catch_unwind};
 
 /// What went wrong inside sled.
@@ -20,7 +21,10 @@ pub(crate) fn guarded<T>(work: impl FnOnce() -> Result<T, sled::Error>) -> Resul
     match catch_unwind(AssertUnwindSafe(work)) {
         Ok(Ok(value)) => Ok(value),
         Ok(Err(error)) => Err(judge(&error)),
-        Err(panic) => Err(Trouble::Damaged(format!("sled panicked: {}", words(&*panic)))),
+        Err(panic) => Err(Trouble::Damaged(format!(
+            "sled panicked: {}",
+            words(&*panic)
+        ))),
     }
 }
 
@@ -33,11 +37,11 @@ fn judge(error: &sled::Error) -> Trouble {
             }
             // What the file system says of itself is no damage; what sled says of lengths that do
             // not fit its file is.
-            match io.kind() {
-                std::io::ErrorKind::UnexpectedEof | std::io::ErrorKind::InvalidData => {
-                    Trouble::Damaged(text)
-                }
-                _ => Trouble::Io(text),
+            let misfit = [ErrorKind::UnexpectedEof, ErrorKind::InvalidData].contains(&io.kind());
+            if misfit {
+                Trouble::Damaged(text)
+            } else {
+                Trouble::Io(text)
             }
         }
         sled::Error::CollectionNotFound(_)

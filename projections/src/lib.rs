@@ -44,3 +44,16 @@ pub use rebuild::{Progress, Rebuilt, rebuild};
 pub use rows::{ApprovalRow, Grant, JobPage, JobRow, ProposalPage, ProposalRow};
 pub use source::{Source, SourceError};
 pub use store::{Opened, Order, Phase, Status, Step, Store, Writer};
+
+#[cfg(test)]
+extern crate self as countersign_projections;
+#[cfg(test)]
+#[path = "../tests/it/history.rs"]
+mod history;
+#[cfg(test)]
+#[path = "../tests/it/log.rs"]
+#[expect(
+    dead_code,
+    reason = "the tests in here use a part of what those outside do"
+)]
+mod log;

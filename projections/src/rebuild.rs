@@ -47,8 +47,11 @@ pub fn rebuild(
         Opened::Replaced { kept_at, .. } => Some(kept_at),
     };
     fold_all(&mut writer, source, &mut progress)?;
-    let rebuilt =
-        Rebuilt { position: writer.position(), projections: writer.digests(), kept_at };
+    let rebuilt = Rebuilt {
+        position: writer.position(),
+        projections: writer.digests(),
+        kept_at,
+    };
     drop(store);
     Ok(rebuilt)
 }
@@ -63,7 +66,10 @@ fn fold_all(
         if writer.step(source, BATCH_EVENTS)?.events == 0 {
             break;
         }
-        progress(Progress { done: writer.position(), of });
+        progress(Progress {
+            done: writer.position(),
+            of,
+        });
     }
     writer.flush()
 }

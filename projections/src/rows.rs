@@ -68,6 +68,8 @@ pub struct ProposalRow {
     /// How that job ended, as the type of its last event.
     #[serde(default, skip_serializing_if = "Option::is_none")]
     pub job: Option<String>,
+    /// The first event of each command that belongs to its story.
+    pub groups: Vec<LeafIndex>,
 }
 
 /// A proposal that waits for a human.
@@ -171,12 +173,21 @@ impl Store {
         limit: usize,
         before: Option<LeafIndex>,
     ) -> Result<ProposalPage, ReadError> {
-        let mut page = ProposalPage { proposals: Vec::new(), next: None };
+        let mut page = ProposalPage {
+            proposals: Vec::new(),
+            next: None,
+        };
         if limit == 0 {
             return Ok(page);
         }
         let name = proposals::PROJECTION.name;
-        let places = self.scan(name, "order/", key_of(before).as_deref(), limit, Order::Descending)?;
+        let places = self.scan(
+            name,
+            "order/",
+            key_of(before).as_deref(),
+            limit,
+            Order::Descending,
+        )?;
         for (_, id) in &places {
             if let Some(row) = self.typed_row(name, &format!("proposal/{}", text(id)))? {
                 page.proposals.push(row);
@@ -197,8 +208,10 @@ impl Store {
     pub fn pending_approvals(&self, limit: usize) -> Result<Vec<ApprovalRow>, ReadError> {
         let name = approvals::PROJECTION.name;
         let rows = self.scan(name, "", None, usize::MAX, Order::Ascending)?;
-        let mut waiting: Vec<ApprovalRow> =
-            rows.into_iter().map(|(key, row)| typed(name, &key, row)).collect::<Result<_, _>>()?;
+        let mut waiting: Vec<ApprovalRow> = rows
+            .into_iter()
+            .map(|(key, row)| typed(name, &key, row))
+            .collect::<Result<_, _>>()?;
         waiting.sort_by_key(|row| row.requested);
         waiting.truncate(limit);
         Ok(waiting)
@@ -220,7 +233,10 @@ impl Store {
         status: Option<&str>,
     ) -> Result<JobPage, ReadError> {
         let name = jobs::PROJECTION.name;
-        let mut page = JobPage { jobs: Vec::new(), next: None };
+        let mut page = JobPage {
+            jobs: Vec::new(),
+            next: None,
+        };
         let mut cursor = key_of(before);
         let mut seen = 0;
         while page.jobs.len() < limit && seen < JOBS_SEEN_MAX {
@@ -257,7 +273,9 @@ impl Store {
         projection: &str,
         key: &str,
     ) -> Result<Option<T>, ReadError> {
-        self.row(projection, key)?.map(|row| typed(projection, key, row)).transpose()
+        self.row(projection, key)?
+            .map(|row| typed(projection, key, row))
+            .transpose()
     }
 }
 

@@ -40,3 +40,23 @@ impl fmt::Display for SourceError {
 }
 
 impl std::error::Error for SourceError {}
+
+impl Source for ledger::Ledger {
+    fn committed(&self) -> watch::Receiver<TreeSize> {
+        self.watch()
+    }
+
+    fn read(&self, from: LeafIndex, max: usize) -> Result<Vec<Vec<u8>>, SourceError> {
+        let leaves = Self::read(self, from, max).map_err(SourceError::new)?;
+        Ok(leaves.iter().map(|leaf| leaf.to_vec()).collect())
+    }
+
+    fn attest(
+        &self,
+        position: TreeSize,
+        projections: Vec<ProjectionDigest>,
+    ) -> Result<(), SourceError> {
+        let command = domain::command::Command::AttestProjections { position, projections };
+        self.submit_blocking(command).map(|_| ()).map_err(SourceError::new)
+    }
+}

@@ -108,10 +108,7 @@ impl Store {
     /// starts an empty one.
     ///
     /// The log must have its genesis. Nothing is folded yet: that is the [`Writer`]'s work.
-    pub fn open(
-        dir: &Path,
-        source: &dyn Source,
-    ) -> Result<(Self, Writer, Opened), OpenError> {
+    pub fn open(dir: &Path, source: &dyn Source) -> Result<(Self, Writer, Opened), OpenError> {
         let log = open::LogHead::of(source)?;
         let ready = open::ready(dir, &log, source)?;
         let status = Status {
@@ -126,7 +123,9 @@ impl Store {
             status: watch::Sender::new(status),
             trouble: watch::Sender::new(None),
         };
-        let store = Self { shared: Arc::new(shared) };
+        let store = Self {
+            shared: Arc::new(shared),
+        };
         let writer = Writer::new(store.clone(), ready.meta);
         Ok((store, writer, ready.opened))
     }
@@ -166,17 +165,23 @@ impl Store {
         match (reached, now.phase) {
             _ if now.position >= at_least => Ok(now.position),
             (Ok(_), Phase::Closed(why)) => Err(WaitError::Closed(why)),
-            (Ok(_) | Err(_), _) => Err(WaitError::TimedOut { position: now.position }),
+            (Ok(_) | Err(_), _) => Err(WaitError::TimedOut {
+                position: now.position,
+            }),
         }
     }
 
     /// Something that reads the database, with every panic and error of sled's made a
     /// [`ReadError`], and told to the follower.
-    fn with_db<T>(
+    pub(crate) fn with_db<T>(
         &self,
         work: impl FnOnce(&sled::Db) -> Result<T, sled::Error>,
     ) -> Result<T, ReadError> {
-        let slot = self.shared.db.read().unwrap_or_else(PoisonError::into_inner);
+        let slot = self
+            .shared
+            .db
+            .read()
+            .unwrap_or_else(PoisonError::into_inner);
         let db = slot.as_ref().ok_or(ReadError::Rebuilding)?;
         let what = match guarded(|| work(db)) {
             Ok(value) => return Ok(value),
@@ -206,24 +211,35 @@ impl Store {
 
     /// Keeps rows and position as they are while the guard lives. Taken before `db`.
     pub(crate) fn steady(&self) -> MutexGuard<'_, ()> {
-        self.shared.steady.lock().unwrap_or_else(PoisonError::into_inner)
+        self.shared
+            .steady
+            .lock()
+            .unwrap_or_else(PoisonError::into_inner)
     }
 
     /// Says that nobody feeds the store any more.
     pub(crate) fn close(&self, why: Closed) {
-        self.shared.status.send_modify(|status| status.phase = Phase::Closed(why));
+        self.shared
+            .status
+            .send_modify(|status| status.phase = Phase::Closed(why));
     }
 }
 
 impl fmt::Debug for Store {
     fn fmt(&self, f: &mut fmt::Formatter<'_>) -> fmt::Result {
-        f.debug_struct("Store").field("dir", &self.shared.dir).finish_non_exhaustive()
+        f.debug_struct("Store")
+            .field("dir", &self.shared.dir)
+            .finish_non_exhaustive()
     }
 }
 
 impl Drop for Shared {
     fn drop(&mut self) {
-        let db = self.db.get_mut().unwrap_or_else(PoisonError::into_inner).take();
+        let db = self
+            .db
+            .get_mut()
+            .unwrap_or_else(PoisonError::into_inner)
+            .take();
         if let Some(Err(Trouble::Damaged(what) | Trouble::Io(what))) = db.map(Db::close) {
             tracing::warn!(dir = %self.dir.display(), what, "read models were not closed cleanly");
         }

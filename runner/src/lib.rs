@@ -1,1 +1,42 @@
-//! Skeleton.
+//! The executor half of the runner: carries out one governed action and says exactly what became of it.
+//!
+//! Whether an action may run is not decided here. Above this stands the half that leases jobs, verifies their warrants and
+//! signs results; below it, nothing is trusted: not the job's inputs, not the project, and least of all the programs that
+//! a project runs to test and build itself.
+//!
+//! - [`manifest`]: which tools there are and what their inputs look like.
+//! - [`executor`]: [`Executor::run`], an [`ActionSpec`] in and an [`Outcome`] out, blocking.
+//! - [`tools`]: the tools, one file each.
+//! - [`confine`]: how a program is run without trusting it.
+//! - Work copies, so that a failed tool leaves the project as it was (`workspace`), and folders that nothing leads out of
+//!   (`root`).
+//!
+//! **Invariant**: what leaves a tool, output and detail, has passed `inspect` before it is cut, hashed or written.
+//! **Invariant**: nothing outside the project's own folder, the runner's data folder and its work folder is ever written.
+//!
+//! Linux only, from kernel 5.6 on for files and 6.2 on for programs.
+
+pub mod action;
+pub mod cancel;
+pub mod confine;
+pub mod executor;
+pub mod limits;
+pub mod manifest;
+pub mod path;
+pub mod toolchain;
+pub mod tools;
+
+mod capture;
+mod digest;
+mod listing;
+mod root;
+mod supervise;
+mod workspace;
+
+pub use action::{ActionSpec, Artifact, Change, ChangeKind, Failure, LogArtifact, Mode, Outcome, Output, Refusal, Status};
+pub use cancel::Cancel;
+pub use confine::{Layers, confined_main_if_requested};
+pub use executor::{Commands, Config, Executor};
+pub use limits::Limits;
+pub use manifest::Manifest;
+pub use toolchain::Toolchain;

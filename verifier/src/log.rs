@@ -28,7 +28,7 @@ use walk::Task;
 
 use crate::journal;
 use crate::replay::Replay;
-use crate::report::{CommandName, Report};
+use crate::report::{CommandName, Journal, Report};
 use crate::rule::{Finding, Rule};
 use crate::source::{CHECKPOINT, Location, Source};
 use crate::trust::Options;
@@ -59,6 +59,7 @@ pub(crate) fn run(command: CommandName, location: &Location, options: &Options<'
 /// Who the log is, and the head that everything below is measured by.
 fn establish(site: &dyn Source, options: &Options<'_>, report: &mut Report) -> Result<(Identity, Head), Finding> {
     let note = read_checkpoint(site)?;
+    report.size = head::readable_size(&note);
     let note = head::text(&note)?;
     let claimed = head::unverified(note)?;
     report.set_head(&claimed);
@@ -73,18 +74,8 @@ fn establish(site: &dyn Source, options: &Options<'_>, report: &mut Report) -> R
         Some(head) => head,
         None => head::open(note, &options.trust, Some(&identity.checkpoint))?,
     };
-    let first = LeafIndex::new(0);
-    if identity.checkpoint != head.key {
-        let named = format!("the genesis of `{}` names {:08x}", identity.origin, identity.checkpoint.hash());
-        return Err(Finding::expected(first, Rule::CheckpointKey, format_args!("checkpoint key {:08x}", head.key.hash()), named));
-    }
-    match &options.root {
-        Some(root) if *root != identity.root => {
-            let (expected, got) = (root.key().key_id(), identity.root.key().key_id());
-            Err(Finding::expected(first, Rule::RootKey, format_args!("root key {expected}"), got))
-        }
-        _ => Ok((identity, head)),
-    }
+    identity.check(&head.key, options.root.as_ref())?;
+    Ok((identity, head))
 }
 
 /// The signed note of a site.
@@ -141,16 +132,16 @@ fn examine(location: &Location, options: &Options<'_>, identity: &Identity, head
         }
     });
     let site_holds = stop.is_none();
-    let stop = stop.or_else(|| audit.check_root(&head.checkpoint).err());
-    findings.extend(stop);
+    findings.extend(stop.or_else(|| audit.check_root(&head.checkpoint).err()));
     findings.append(&mut audit.tiles.missing);
-    if let Some(folder) = &location.journal {
-        examine_journal(folder, identity, &mut audit, site_holds, &mut findings, report);
-    }
-    audit.finish(&mut findings, report);
-    findings.extend(head.unmet.clone());
+    let journal_holds = match &location.journal {
+        Some(folder) => examine_journal(folder, identity, &mut audit, site_holds, &mut findings, report),
+        None => true,
+    };
+    audit.finish(site_holds && journal_holds, &mut findings, report);
     report.witnessed = head.unmet.is_none() && !head.witnesses.is_empty();
     report.witnesses = head.witnesses;
+    findings.extend(head.unmet);
     findings
 }
 
@@ -161,8 +152,11 @@ fn examine_journal(
     site_holds: bool,
     findings: &mut Vec<Finding>,
     report: &mut Report,
-) {
-    let mut journal = crate::report::Journal::default();
-    findings.extend(journal::examine(folder, identity, audit, site_holds, &mut journal).err());
+) -> bool {
+    let mut journal = Journal::default();
+    let outcome = journal::examine(folder, identity, audit, site_holds, &mut journal);
+    let holds = outcome.is_ok();
+    findings.extend(outcome.err());
     report.journal = Some(journal);
+    holds
 }

@@ -1,6 +1,6 @@
 //! What was established: a verdict, what it rests on, and the first thing that is wrong.
 
-mod text;
+pub(crate) mod text;
 
 use std::process::ExitCode;
 

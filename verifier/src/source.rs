@@ -11,6 +11,7 @@ use std::fmt;
 use std::path::{Path, PathBuf};
 
 pub use dir::Dir;
+pub(crate) use dir::read_file;
 pub use memory::Memory;
 pub use url::Url;
 

@@ -13,7 +13,6 @@ use domain::command::Caller;
 use domain::event::approval::Verb;
 use domain::event::key::Scope;
 use domain::reason::Reason;
-use proof::index::LeafIndex;
 use serde::Deserialize;
 use serde_json::json;
 
@@ -73,12 +72,10 @@ pub(crate) async fn pending(State(app): State<App>, headers: HeaderMap) -> Resul
     may_read(&app, &headers)?;
     app.catch_up(Some(app.ledger.head().size.get())).await.map_err(ApiError::into_compat)?;
     let mut pending = Vec::new();
-    for row in app.models.approvals(1000).map_err(ApiError::internal)? {
-        let Some(decision) = row.get("decision").and_then(serde_json::Value::as_u64) else { continue };
-        let Some(event) = events::at(&app, LeafIndex::new(decision))? else { continue };
-        pending.push((decision, json!({"id": event.id, "proposal_id": row.get("proposal_id"), "payload": event.payload})));
+    for row in app.models.pending_approvals(1000).map_err(ApiError::internal)? {
+        let Some(event) = events::at(&app, row.decision)? else { continue };
+        pending.push(json!({"id": event.id, "proposal_id": row.proposal_id, "payload": event.payload}));
     }
-    pending.sort_by(|a, b| b.0.cmp(&a.0));
-    let pending: Vec<_> = pending.into_iter().map(|(_, entry)| entry).collect();
+    pending.reverse();
     ok(&json!({"pending": pending}))
 }

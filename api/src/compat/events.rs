@@ -182,13 +182,14 @@ fn ended(app: &App, event: &Event, e: &JobEnded) -> Result<Value, ApiError> {
         let detail = result.and_then(|r| r.detail.clone());
         detail.or_else(|| e.reason.map(|reason| reason.text().to_owned())).unwrap_or_else(|| "failed".into())
     });
-    let job = app.models.job(e.job_id.as_str()).map_err(ApiError::internal)?.unwrap_or(Value::Null);
+    let row = app.models.job(&e.job_id).map_err(ApiError::internal)?;
+    let job = row.as_ref().map(|row| &row.job);
     Ok(json!({
         "job_id": e.job_id, "proposal_id": e.proposal_id,
         "status": if failed { "failed" } else { "completed" },
-        "tool": job.pointer("/job/actions/0/tool"), "output": output.join("\n"), "error": error,
-        "manifest_hash": job.pointer("/job/manifest"), "envelope_hash": job.pointer("/job/envelope_hash"),
-        "autonomy_budget": job.pointer("/job/deployment_envelope/autonomy_budget"),
+        "tool": job.and_then(|job| job.actions.first()).map(|action| &action.tool), "output": output.join("\n"), "error": error,
+        "manifest_hash": job.map(|job| job.manifest), "envelope_hash": job.map(|job| job.envelope_hash),
+        "autonomy_budget": job.map(|job| &job.deployment_envelope.autonomy_budget),
         "has_artifacts": result.is_some_and(|r| !r.artifacts.is_empty()), "result": result,
         "evidence": recorded.as_ref().map_or(Evidence::None, |recorded| recorded.evidence),
         "received_at": event.header.time,

@@ -115,24 +115,18 @@ pub(crate) async fn list(
     auth::may_read(&app, &headers)?;
     app.catch_up(page.at_least).await?;
     let mut pending = Vec::new();
-    for row in app.models.approvals(page.limit()).map_err(ApiError::internal)? {
-        let challenge: Challenge = part(&row, "challenge")?;
-        let decision: LeafIndex = part(&row, "decision")?;
+    for row in app.models.pending_approvals(page.limit()).map_err(ApiError::internal)? {
+        let grants = row.grants.iter().map(serde_json::to_value).collect::<Result<_, _>>();
         pending.push(PendingApproval {
-            proposal_id: challenge.proposal_id.clone(),
-            required: part(&row, "required")?,
-            grants: part(&row, "grants")?,
-            preview: preview(&app, decision)?,
-            decision,
-            challenge,
+            proposal_id: row.proposal_id,
+            required: row.required,
+            grants: grants.map_err(ApiError::internal)?,
+            preview: preview(&app, row.decision)?,
+            decision: row.decision,
+            challenge: row.challenge,
         });
     }
     json(StatusCode::OK, &serde_json::json!({"pending": pending}))
-}
-
-fn part<T: serde::de::DeserializeOwned>(row: &serde_json::Value, name: &str) -> Result<T, ApiError> {
-    let value = row.get(name).cloned().unwrap_or(serde_json::Value::Null);
-    serde_json::from_value(value).map_err(ApiError::internal)
 }
 
 /// What the challenge's digest is of, made again from the log.

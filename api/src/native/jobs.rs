@@ -19,6 +19,8 @@ use domain::event::result::JobResult;
 use domain::id::JobId;
 use domain::reason::Reason;
 use ledger::SubmitError;
+use projections::JobRow;
+use proof::index::LeafIndex;
 use schemas::job::{JobOutput, ResultAccepted};
 use serde::Deserialize;
 use std::time::Duration;
@@ -100,8 +102,9 @@ pub(crate) async fn list(
 ) -> Result<Response, ApiError> {
     auth::may_read(&app, &headers)?;
     app.catch_up(page.at_least).await?;
-    let rows = app.models.jobs(page.limit()).map_err(ApiError::internal)?;
-    json(StatusCode::OK, &serde_json::json!({"jobs": rows}))
+    let before = page.before.map(LeafIndex::new);
+    let found = app.models.jobs(page.limit(), before, None).map_err(ApiError::internal)?;
+    json(StatusCode::OK, &serde_json::json!({"jobs": found.jobs, "next": found.next}))
 }
 
 /// One job.
@@ -113,10 +116,14 @@ pub(crate) async fn get(
 ) -> Result<Response, ApiError> {
     auth::may_read(&app, &headers)?;
     app.catch_up(page.at_least).await?;
-    json(StatusCode::OK, &row(&app, &id)?)
+    json(StatusCode::OK, &row(&app, &job_id(&id)?)?)
 }
 
-fn row(app: &App, id: &str) -> Result<serde_json::Value, ApiError> {
+fn job_id(text: &str) -> Result<JobId, ApiError> {
+    JobId::new(text).map_err(|e| ApiError::new(StatusCode::UNPROCESSABLE_ENTITY, Reason::Malformed, e.to_string()))
+}
+
+fn row(app: &App, id: &JobId) -> Result<JobRow, ApiError> {
     let found = app.models.job(id).map_err(ApiError::internal)?;
     found.ok_or_else(|| ApiError::new(StatusCode::NOT_FOUND, Reason::JobUnknown, format!("there is no job `{id}`")))
 }
@@ -129,19 +136,15 @@ pub(crate) async fn output(
     Query(wait): Query<Wait>,
 ) -> Result<Response, ApiError> {
     let key = auth::key_of(&app, &headers)?;
-    let job_id = JobId::new(id.as_str())
-        .map_err(|e| ApiError::new(StatusCode::UNPROCESSABLE_ENTITY, Reason::Malformed, e.to_string()))?;
+    let job_id = job_id(&id)?;
     wait_for_end(&app, &job_id, wait.wait_ms.min(WAIT_MS_MAX)).await?;
     app.catch_up(Some(app.ledger.head().size.get())).await?;
-    let row = row(&app, &id)?;
-    let agent = row.pointer("/job/agent").and_then(|v| v.as_str()).unwrap_or_default();
-    if key.principal.id.as_str() != agent && !key.scopes.contains(&Scope::LogRead) {
+    let row = row(&app, &job_id)?;
+    if key.principal.id.as_str() != row.job.agent.as_str() && !key.scopes.contains(&Scope::LogRead) {
         let detail = format!("key `{}` is neither the agent's nor has the scope `log:read`", key.key_id);
         return Err(ApiError::new(StatusCode::FORBIDDEN, Reason::ScopeMissing, detail));
     }
-    let status = row.get("status").and_then(|v| v.as_str()).unwrap_or_default().to_owned();
-    let result: Option<JobResult> =
-        row.get("result").map(|v| serde_json::from_value(v.clone())).transpose().map_err(ApiError::internal)?;
+    let (status, result) = (row.status, row.result);
     let mut outputs = Vec::new();
     for action in result.iter().flat_map(|result| &result.actions) {
         outputs.push(match &action.output {

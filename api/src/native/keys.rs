@@ -82,7 +82,7 @@ pub(crate) async fn erase(
     let hash: Hash = sha256.parse().map_err(|_| refuse("the path must end in 64 lower-case hex digits"))?;
     let why = String::from_utf8(body.to_vec()).map_err(|_| refuse("the body is the reason, in UTF-8"))?;
     ingest::refuse_secrets(&serde_json::Value::String(why.clone()))?;
-    if !app.ledger.content().contains(&hash) {
+    if !app.ledger.content().contains(&hash).map_err(ApiError::internal)? {
         return Err(ApiError::new(StatusCode::NOT_FOUND, Reason::BlobUnknown, format!("there is no body `{hash}`")));
     }
     let command = Command::EraseBlob { by: Caller::key(by.key_id), sha256: hash, why };

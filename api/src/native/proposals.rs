@@ -149,6 +149,8 @@ pub(crate) struct Page {
     pub(crate) limit: Option<usize>,
     #[serde(default)]
     pub(crate) at_least: Option<u64>,
+    #[serde(default)]
+    pub(crate) before: Option<u64>,
 }
 
 impl Page {
@@ -166,8 +168,9 @@ pub(crate) async fn list(
 ) -> Result<Response, ApiError> {
     auth::may_read(&app, &headers)?;
     app.catch_up(page.at_least).await?;
-    let rows = app.models.proposals(page.limit()).map_err(ApiError::internal)?;
-    json(StatusCode::OK, &serde_json::json!({"proposals": rows}))
+    let before = page.before.map(LeafIndex::new);
+    let found = app.models.proposals(page.limit(), before).map_err(ApiError::internal)?;
+    json(StatusCode::OK, &serde_json::json!({"proposals": found.proposals, "next": found.next}))
 }
 
 /// One proposal.
@@ -179,7 +182,7 @@ pub(crate) async fn get(
 ) -> Result<Response, ApiError> {
     auth::may_read(&app, &headers)?;
     app.catch_up(page.at_least).await?;
-    match app.models.proposal(&id).map_err(ApiError::internal)? {
+    match app.models.proposal(&proposal_id(&id)?).map_err(ApiError::internal)? {
         Some(row) => json(StatusCode::OK, &row),
         None => {
             let reason = domain::reason::Reason::ProposalUnknown;

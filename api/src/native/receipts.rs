@@ -44,20 +44,23 @@ pub(crate) async fn proposal(
     Query(encoding): Query<Encoding>,
 ) -> Result<Response, ApiError> {
     auth::may_read(&app, &headers)?;
+    app.catch_up(Some(app.ledger.head().size.get())).await?;
     let id = super::proposals::proposal_id(&id)?;
     encode(&app.ledger.receipt(&story(&app, &id)?)?, &encoding)
 }
 
 /// Leaf indices of everything that happened to a proposal and its job.
 pub(crate) fn story(app: &App, id: &ProposalId) -> Result<Vec<LeafIndex>, ApiError> {
-    let row = app.models.story(id.as_str()).map_err(ApiError::internal)?;
+    let row = app.models.row("proposals", &format!("proposal/{id}")).map_err(ApiError::internal)?;
+    let groups = row.as_ref().and_then(|row| row.get("groups")).and_then(serde_json::Value::as_array);
+    let groups: Vec<u64> = groups.into_iter().flatten().filter_map(serde_json::Value::as_u64).collect();
     let submitted = app.ledger.with_state(|state| state.proposal(id).map(|record| record.submitted));
     let Some(submitted) = submitted else {
         return Err(ApiError::new(StatusCode::NOT_FOUND, Reason::ProposalUnknown, format!("there is no proposal `{id}`")));
     };
     let mut indices = group(app, submitted)?;
-    for seq in row {
-        indices.extend(group(app, seq)?);
+    for seq in groups {
+        indices.extend(group(app, LeafIndex::new(seq))?);
     }
     indices.sort_unstable();
     indices.dedup();

@@ -1,7 +1,7 @@
 //! A human answers a challenge.
 
 use super::mint::{self, Basis};
-use super::{Context, Draft, actor_of, authorize, check_credential, index_of, ledger_actor, ledger_of};
+use super::{Context, Draft, actor_of, authorize, check_credential, form, index_of, ledger_actor, ledger_of};
 use crate::ENGINE;
 use crate::command::{Caller, Rejection};
 use crate::event::approval::{Answer, ApprovalAnswered, Strength, Verb};
@@ -30,6 +30,10 @@ pub(super) fn answer(
     };
     let record = authorize(state, by, scope, context.now)?;
     check_credential(record, authored.is_some())?;
+    if !matches!(record.key.principal.kind, PrincipalKind::Human | PrincipalKind::Admin) {
+        return Err(Rejection::forbidden(Reason::ApproverKind, "only a human or an admin answers, with a yes or with a no"));
+    }
+    form::check("the answer", answer)?;
     let proposal = state.proposal(&answer.proposal_id).ok_or_else(|| {
         Rejection::not_found(Reason::ProposalUnknown, format!("there is no proposal `{}`", answer.proposal_id))
     })?;
@@ -40,8 +44,7 @@ pub(super) fn answer(
     if answer.challenge != ask.challenge {
         return Err(Rejection::conflict(Reason::ChallengeMismatch, "the answer is not to the challenge that is open"));
     }
-    let now = context.now.max(state.time());
-    if ask.challenge.expires <= now {
+    if ask.challenge.expires <= context.now {
         return Err(Rejection::conflict(Reason::ChallengeExpired, format!("the challenge expired at {}", ask.challenge.expires)));
     }
     let actor = actor_of(record, None);
@@ -74,7 +77,7 @@ pub(super) fn answer(
                 let decision = final_decision(open, Stage::Approval, Ruling::Allow, grants.clone(), context);
                 drafts.push(draft(judge.clone(), grants.clone(), EventData::DecisionRecorded(decision)));
                 let basis = Basis { decision: decided, approvals: grants, actor: judge, session: open.session.clone() };
-                drafts.push(mint::job(&open.proposal, context.policy, &context.seed, basis)?);
+                drafts.push(mint::job(state, &open.proposal, context, basis)?);
             }
             Ok(drafts)
         }
@@ -91,11 +94,10 @@ fn check_approver(
     signed: bool,
     policy: &Policy,
 ) -> Result<bool, Rejection> {
-    if !matches!(actor.kind, PrincipalKind::Human | PrincipalKind::Admin) {
-        return Err(Rejection::forbidden(Reason::ApproverKind, "only a human or an admin can approve"));
-    }
-    if ask.challenge.policy_digest != policy.bundle_digest() {
-        return Err(Rejection::conflict(Reason::PolicyChanged, "the policy changed since the decision; submit the proposal again"));
+    let ruled_under = (Some(ask.challenge.policy_digest), open.manifest);
+    if ruled_under != (Some(policy.bundle_digest()), Some(policy.manifest_digest())) {
+        let detail = "the policy or the tool manifest changed since the decision; submit the proposal again";
+        return Err(Rejection::conflict(Reason::PolicyChanged, detail));
     }
     if ask.required.signed && !signed {
         return Err(Rejection::forbidden(Reason::SignedApprovalRequired, "policy wants this approval signed with the approver's own key"));
@@ -109,10 +111,11 @@ fn check_approver(
             "in a `prod` ledger an irreversible act is approved with a key that root enrolled",
         ));
     }
-    if ask.grants.iter().any(|(_, earlier)| earlier.same_principal(actor)) {
+    // A person may hold keys of several kinds: the name alone says who they are.
+    if ask.grants.iter().any(|(_, earlier)| earlier.id == actor.id) {
         return Err(Rejection::conflict(Reason::AlreadyAnswered, "this approver said yes already"));
     }
-    let proposer = open.actor.same_principal(actor)
+    let proposer = open.actor.id == actor.id
         || open.actor.on_behalf_of.as_ref().is_some_and(|agent| agent.as_str() == actor.id.as_str());
     if !proposer {
         return Ok(false);

@@ -18,7 +18,7 @@ pub(super) fn approval(state: &State, id: &ProposalId, context: &Context<'_>) ->
     let Some(ProposalState::Waiting(open, ask)) = state.proposal(id).map(|p| &p.state) else {
         return Err(Rejection::conflict(Reason::NotPending, format!("proposal `{id}` is not waiting for a human")));
     };
-    if ask.challenge.expires > context.now.max(state.time()) {
+    if ask.challenge.expires > context.now {
         return Err(Rejection::conflict(Reason::NotDue, format!("the challenge is open until {}", ask.challenge.expires)));
     }
     let subject = Subject::of("proposal", id);
@@ -38,7 +38,7 @@ pub(super) fn lease(state: &State, id: &JobId, context: &Context<'_>) -> Result<
     let (JobState::Leased(lease), Some(job)) = (&record.state, &record.job) else {
         return Err(Rejection::conflict(Reason::JobNotOpen, format!("job `{id}` is {}", record.state.name())));
     };
-    if lease.expires > context.now.max(state.time()) {
+    if lease.expires > context.now {
         return Err(Rejection::conflict(Reason::LeaseOpen, format!("the lease is open until {}", lease.expires)));
     }
     let subject = Subject::of("job", id);

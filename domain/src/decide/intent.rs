@@ -1,6 +1,6 @@
 //! Stating an intent.
 
-use super::{Context, Draft, actor_of, authorize, check_credential, ledger_of, parse_id};
+use super::{Context, Draft, actor_of, authorize, check_credential, form, ledger_of, parse_id};
 use crate::command::{Caller, Rejection};
 use crate::event::intent::{Intent, IntentCreated};
 use crate::event::key::Scope;
@@ -19,19 +19,21 @@ pub(super) fn create(
     context: &Context<'_>,
 ) -> Result<Vec<Draft>, Rejection> {
     let info = ledger_of(state)?;
+    // Nobody without a key can have signed anything.
     let actor = match (&by.key_id, info.genesis.profile) {
-        (None, Profile::Dev) => Actor {
+        (None, Profile::Dev) if authored.is_none() => Actor {
             kind: PrincipalKind::Anonymous,
             id: parse_id("anonymous")?,
             key_id: parse_id("none")?,
             on_behalf_of: None,
         },
-        (Some(_), _) | (None, Profile::Prod) => {
+        _ => {
             let record = authorize(state, by, Scope::ProposalCreate, context.now)?;
             check_credential(record, authored.is_some())?;
             actor_of(record, None)
         }
     };
+    form::check("the intent", intent)?;
     if let Some(seen) = state.intent(&intent.intent_id) {
         let bytes = proof::canonical::to_vec(intent).map_err(|e| Rejection::malformed(e.to_string()))?;
         return Err(if seen.digest == sha256(&bytes) && seen.actor.same_principal(&actor) {
@@ -41,7 +43,9 @@ pub(super) fn create(
             Rejection::conflict(Reason::ContentConflict, detail)
         });
     }
-    let data = IntentCreated { intent: intent.clone(), authored: authored.cloned() };
+    let mut settled = intent.clone();
+    settled.settle();
+    let data = IntentCreated { intent: settled, authored: authored.cloned() };
     Ok(vec![Draft {
         subject: Subject::of("intent", &intent.intent_id),
         actor,

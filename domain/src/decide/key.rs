@@ -1,17 +1,20 @@
 //! Keys and runners.
 
-use super::{Context, Draft, actor_of, authorize, check_credential, ledger_of, root_actor};
+use super::{Context, Draft, actor_of, authorize, check_credential, form, ledger_of, root_actor};
 use crate::command::{Caller, KeyChange, Rejection};
 use crate::event::key::{Credential, KeyChanged, KeyCreated, NewKey, Scope};
 use crate::event::runner::{NewRunner, RunnerRegistered};
 use crate::event::{EventData, PrincipalKind, Subject};
 use crate::id::AnyKeyId;
 use crate::reason::Reason;
-use crate::state::State;
 use crate::state::key::KeyStatus;
+use crate::state::{LedgerInfo, State};
 use proof::dsse::Envelope;
+use proof::key::PublicKey;
 
-fn check_new(key: &NewKey) -> Result<(), Rejection> {
+/// What holds for every key, also for one in the genesis.
+pub(super) fn check_new(key: &NewKey) -> Result<(), Rejection> {
+    form::check("the key", key)?;
     if !(0.0..=1.0).contains(&key.max_risk) {
         return Err(Rejection::malformed("`max_risk` must be between 0 and 1".into()));
     }
@@ -27,14 +30,32 @@ fn check_new(key: &NewKey) -> Result<(), Rejection> {
             Err(Rejection::malformed("this kind of principal cannot have a key".into()))
         }
         PrincipalKind::Agent | PrincipalKind::Runner | PrincipalKind::Service => {
-            if key.scopes.contains(&Scope::ProposalApprove) {
-                // An approval is a human's; a key of another kind could only pretend.
-                return Err(Rejection::malformed("only a human's or an admin's key can have the scope `proposal:approve`".into()));
+            // An approval is a human's, and so is making the key that approves; a key of another kind could only pretend.
+            for scope in [Scope::ProposalApprove, Scope::AdminKeys] {
+                if key.scopes.contains(&scope) {
+                    let detail = format!("only a human's or an admin's key can have the scope `{}`", scope.as_str());
+                    return Err(Rejection::malformed(detail));
+                }
             }
             Ok(())
         }
         PrincipalKind::Human | PrincipalKind::Admin => Ok(()),
     }
+}
+
+/// Whether a key has a role in the ledger already. Roles are kept apart: what the server's keys or a runner's could
+/// sign as an author proves nothing.
+fn has_role(state: &State, info: &LedgerInfo, key: &PublicKey) -> bool {
+    [&info.root, &info.event, info.checkpoint.key()].contains(&key)
+        || state.runners().any(|record| record.runner.public_key == *key)
+}
+
+fn check_roles(state: &State, info: &LedgerInfo, key: &PublicKey) -> Result<(), Rejection> {
+    if has_role(state, info, key) {
+        let detail = format!("`{}` is a key of the ledger or of a runner; every role has a key of its own", key.key_id());
+        return Err(Rejection::conflict(Reason::AlreadyExists, detail));
+    }
+    Ok(())
 }
 
 pub(super) fn create(
@@ -49,6 +70,9 @@ pub(super) fn create(
     let taken = matches!(&key.credential, Credential::Api(hash) if state.api_key(hash).is_some());
     if taken || state.key(key.key_id.as_str()).is_some() {
         return Err(Rejection::conflict(Reason::AlreadyExists, format!("key `{}` exists already", key.key_id)));
+    }
+    if let Credential::Ed25519(public) = &key.credential {
+        check_roles(state, info, public)?;
     }
     let actor = match (authored, &key.credential) {
         (Some(_), _) => root_actor(&info.root, &info.genesis.origin)?,
@@ -107,6 +131,13 @@ pub(super) fn register_runner(state: &State, runner: &NewRunner, authored: &Enve
     let info = ledger_of(state)?;
     if state.runner(&runner.runner_id).is_some() {
         return Err(Rejection::conflict(Reason::AlreadyExists, format!("runner `{}` is registered already", runner.runner_id)));
+    }
+    form::check("the runner", runner)?;
+    check_roles(state, info, &runner.public_key)?;
+    let key_id = runner.public_key.key_id().to_string();
+    if state.key(&key_id).is_some() {
+        let detail = format!("`{key_id}` is an author's key; every role has a key of its own");
+        return Err(Rejection::conflict(Reason::AlreadyExists, detail));
     }
     let data = RunnerRegistered { runner: runner.clone(), authored: authored.clone() };
     Ok(vec![Draft {

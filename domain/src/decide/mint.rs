@@ -1,14 +1,15 @@
 //! Minting a job from an allowed proposal. The one place where work comes into being.
 
-use super::Draft;
+use super::{Context, Draft};
 use crate::command::Rejection;
 use crate::event::job::{Job, JobCreated};
-use crate::event::proposal::{Proposal, Seed};
+use crate::event::proposal::Proposal;
 use crate::event::{Actor, EventData, Subject};
 use crate::gate;
-use crate::id::SessionId;
+use crate::id::{JobId, SessionId};
 use crate::limits;
-use crate::policy::Policy;
+use crate::reason::Reason;
+use crate::state::State;
 use proof::index::LeafIndex;
 
 /// What the job rests on.
@@ -19,7 +20,8 @@ pub(super) struct Basis {
     pub(super) session: Option<SessionId>,
 }
 
-pub(super) fn job(proposal: &Proposal, policy: &Policy, seed: &Seed, basis: Basis) -> Result<Draft, Rejection> {
+pub(super) fn job(state: &State, proposal: &Proposal, context: &Context<'_>, basis: Basis) -> Result<Draft, Rejection> {
+    let (policy, seed) = (context.policy, &context.seed);
     let internal = |what: &str| Rejection::malformed(format!("cannot mint: {what}"));
     let envelope = gate::effective_envelope(proposal).map_err(|e| internal(&e.to_string()))?;
     let actions = gate::effective_actions(proposal);
@@ -29,7 +31,11 @@ pub(super) fn job(proposal: &Proposal, policy: &Policy, seed: &Seed, basis: Basi
     let seconds = tool_seconds.min(u64::from(envelope.autonomy_budget.max_runtime_seconds));
     // Work that changes nothing may be tried again; of any other, a lapsed lease leaves what happened unknown.
     let harmless = tools.iter().all(|t| policy.bundle().read_only(&t.effects));
-    let job_id = seed.uuid("job").parse().map_err(|_| internal("job id"))?;
+    let job_id: JobId = seed.uuid("job").parse().map_err(|_| internal("job id"))?;
+    if state.job(&job_id).is_some() {
+        let detail = format!("job `{job_id}` exists already: its seed was used before");
+        return Err(Rejection::conflict(Reason::AlreadyExists, detail));
+    }
     let job = Job {
         job_id,
         proposal_id: proposal.proposal_id.clone(),

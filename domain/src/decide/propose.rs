@@ -1,7 +1,7 @@
 //! Ruling on a proposal.
 
 use super::mint::{self, Basis};
-use super::{Context, Draft, actor_of, authorize, check_credential, index_of, ledger_actor, ledger_of};
+use super::{Context, Draft, actor_of, authorize, check_credential, form, index_of, ledger_actor, ledger_of};
 use crate::ENGINE;
 use crate::command::{Caller, Rejection};
 use crate::effect::{Effect, Effects};
@@ -19,6 +19,7 @@ use crate::state::State;
 use crate::state::proposal::ProposalState;
 use proof::dsse::Envelope;
 use proof::hash::sha256;
+use serde_json::Value;
 
 /// Bounds that no policy can widen.
 fn check_form(proposal: &Proposal) -> Result<(), Rejection> {
@@ -36,32 +37,36 @@ fn check_form(proposal: &Proposal) -> Result<(), Rejection> {
     if proposal.risk_score.is_some_and(|risk| !(0.0..=1.0).contains(&risk)) {
         return Err(Rejection::malformed("`risk_score` must be between 0 and 1".into()));
     }
-    let bytes = proof::canonical::to_vec(proposal).map_err(|e| Rejection::malformed(e.to_string()))?.len();
-    if bytes > limits::COMMAND_BYTES {
-        let max = limits::COMMAND_BYTES;
-        return Err(Rejection::malformed(format!("the proposal is {bytes} bytes without its bodies, at most {max}")));
+    // `null` reads back as absent, so the two must not look different here.
+    for (name, value) in
+        [("deployment_envelope", &proposal.deployment_envelope), ("rollback_proof", &proposal.rollback_proof)]
+    {
+        if value.as_ref().is_some_and(Value::is_null) {
+            return Err(Rejection::malformed(format!("`{name}` is null; leave it out")));
+        }
     }
-    Ok(())
+    form::check("the proposal", proposal)
 }
 
-/// The key's own limits. Effects that no key can be granted are left to the gates, so that they are recorded and denied.
+/// The key's own limits. Effects that nobody can have are left to the gates, so that they are recorded and denied.
 fn check_key(key: &NewKey, proposal: &Proposal, bundle: &Bundle) -> Result<(), Rejection> {
+    let possible = |e: &&Effect| e.as_str() != Effect::READ_SECRETS && bundle.effects.get(*e).is_some_and(|rule| !rule.forbidden);
+    let effects = || proposal.effects.iter().filter(possible);
     if let Some(scopes) = &key.effect_scopes {
-        let grantable = |e: &&Effect| bundle.effects.get(*e).is_some_and(|rule| !rule.forbidden && !rule.read_only || e.as_str() == "READ_REPO");
-        let outside: Vec<&str> =
-            proposal.effects.iter().filter(grantable).filter(|e| !scopes.contains(*e)).map(Effect::as_str).collect();
+        let outside: Vec<&str> = effects().filter(|e| !scopes.contains(*e)).map(Effect::as_str).collect();
         if !outside.is_empty() {
             let detail = format!("key `{}` may not be used for {}", key.key_id, outside.join(", "));
             return Err(Rejection::forbidden(Reason::KeyEffectScope, detail));
         }
     }
-    match proposal.risk_score {
-        Some(risk) if risk > key.max_risk => {
-            let detail = format!("risk {risk} exceeds {} of key `{}`", key.max_risk, key.key_id);
-            Err(Rejection::forbidden(Reason::KeyRiskCap, detail))
-        }
-        _ => Ok(()),
+    // Declaring less, or nothing, does not lower what the act counts for.
+    let floor = gate::risk::floor(effects(), proposal.reversibility_class.as_deref(), bundle);
+    let risk = f64::max(proposal.risk_score.unwrap_or(0.0), floor);
+    if risk > key.max_risk {
+        let detail = format!("risk {risk} exceeds {} of key `{}`", key.max_risk, key.key_id);
+        return Err(Rejection::forbidden(Reason::KeyRiskCap, detail));
     }
+    Ok(())
 }
 
 fn check_superseded(state: &State, proposal: &Proposal) -> Result<(), Rejection> {
@@ -89,6 +94,13 @@ pub(super) fn submit(
     // A signed proposal in which a sensor found a secret is recorded without its envelope, which holds the secret.
     check_credential(record, authored.is_some() || !findings.is_empty() && record.is_public_key())?;
     check_form(proposal)?;
+    let mut settled = proposal.clone();
+    settled.settle();
+    let proposal = &settled;
+    // One finding denies; which ones beyond a screenful does not matter. An envelope over what was found would keep it.
+    let findings: Vec<Finding> = findings.iter().take(limits::FINDINGS).cloned().collect();
+    form::check("the findings", &findings)?;
+    let authored = authored.filter(|_| findings.is_empty());
     check_key(&record.key, proposal, context.policy.bundle())?;
     let actor = actor_of(record, Some(&proposal.agent));
     if let Some(seen) = state.proposal(&proposal.proposal_id) {
@@ -103,7 +115,7 @@ pub(super) fn submit(
 
     let actions = gate::effective_actions(proposal);
     let reports =
-        gate::run(&GateInput::new(proposal, &actions, findings, &actor, context.policy, state.size()));
+        gate::run(&GateInput::new(proposal, &actions, &findings, &actor, context.policy, state.size()));
     let ruling = gate::strictest(&reports);
     let session = SessionId::derive(actor.kind.as_str(), &actor.id, &proposal.agent, &proposal.intent_id);
     let mut causes: Vec<_> = state.intent(&proposal.intent_id).map(|seen| seen.seq).into_iter().collect();
@@ -115,7 +127,7 @@ pub(super) fn submit(
     let decision = decision(proposal, &reports, ruling, context);
     let submission = ProposalSubmitted {
         proposal: proposal.clone(),
-        findings: findings.to_vec(),
+        findings,
         seed: context.seed.clone(),
         authored: authored.cloned(),
     };
@@ -128,7 +140,7 @@ pub(super) fn submit(
     match (ruling, required) {
         (Ruling::Allow, _) => {
             let basis = Basis { decision: decided, approvals: Vec::new(), actor: judge, session: Some(session) };
-            drafts.push(mint::job(proposal, context.policy, &context.seed, basis)?);
+            drafts.push(mint::job(state, proposal, context, basis)?);
         }
         (Ruling::RequireHuman, Some(required)) => {
             let preview = gate::preview(proposal, &actions, &reports);
@@ -138,7 +150,7 @@ pub(super) fn submit(
                 action_digest: proposal.action_digest(),
                 policy_digest: context.policy.bundle_digest(),
                 preview_digest: sha256(&proof::canonical::value_to_vec(&preview)),
-                expires: context.now.max(state.time()).plus_ms(u64::from(context.policy.bundle().approvals.expire_minutes) * 60_000),
+                expires: context.now.plus_ms(u64::from(context.policy.bundle().approvals.expire_minutes) * 60_000),
             };
             let request = ApprovalRequested { challenge, required, decision: decided };
             drafts.push(draft(judge, vec![decided], EventData::ApprovalRequested(request)));

@@ -6,6 +6,7 @@ use crate::event::blob::BlobErased;
 use crate::event::key::Scope;
 use crate::event::projection::{ProjectionAttested, ProjectionDigest};
 use crate::event::{EventData, Subject};
+use crate::reason::Reason;
 use crate::state::State;
 use proof::hash::Hash;
 use proof::index::TreeSize;
@@ -17,10 +18,16 @@ pub(super) fn erase(
     why: &str,
     context: &Context<'_>,
 ) -> Result<Vec<Draft>, Rejection> {
+    let info = ledger_of(state)?;
     let record = authorize(state, by, Scope::AdminErase, context.now)?;
     check_credential(record, false)?;
     if why.len() > crate::limits::INLINE_TEXT_BYTES {
         return Err(Rejection::malformed("`why` is longer than 1 KiB".into()));
+    }
+    let (policy, manifest) = (context.policy.bundle_digest(), context.policy.manifest_digest());
+    if [info.genesis.policy, info.genesis.manifest, policy, manifest].contains(sha256) {
+        let detail = "policy bundles and tool manifests are public, part of every export, and never erased";
+        return Err(Rejection::not_found(Reason::BlobUnknown, detail));
     }
     Ok(vec![Draft {
         subject: Subject::of("blob", sha256),

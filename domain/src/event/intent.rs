@@ -23,6 +23,13 @@ pub struct Intent {
     pub constraints: Option<Content>,
 }
 
+impl Intent {
+    /// Settles the numbers of its constraints.
+    pub(crate) fn settle(&mut self) {
+        self.constraints.iter_mut().for_each(Content::settle);
+    }
+}
+
 /// `intent.created`.
 #[derive(Debug, Clone, PartialEq, Serialize, Deserialize)]
 pub struct IntentCreated {

@@ -1,6 +1,6 @@
 //! `proposal.submitted`: a concrete action put forward.
 
-use crate::content::{Content, Text};
+use crate::content::{Content, Text, settle};
 use crate::effect::Effects;
 use crate::id::{AgentName, IntentId, ProposalId, ToolName};
 use proof::commitment::Commitment;
@@ -115,6 +115,16 @@ impl Proposal {
     /// Digest of all that was put forward. Approvals and jobs bind to it: what is approved is what is minted.
     pub fn action_digest(&self) -> Hash {
         sha256(&proof::canonical::to_vec(self).unwrap_or_default())
+    }
+
+    /// Settles the numbers of every part that is free JSON.
+    pub(crate) fn settle(&mut self) {
+        let inputs = self.actions.iter_mut().flat_map(|action| action.inputs.values_mut());
+        let declared = self.deployment_envelope.iter_mut().chain(&mut self.rollback_proof);
+        inputs.chain(declared).for_each(settle);
+        for claim in &mut self.truth_account.claims {
+            claim.claim.settle();
+        }
     }
 
     /// Every commitment of the proposal, with its place as a JSON pointer.

@@ -25,11 +25,11 @@ pub(super) fn run(input: &GateInput<'_>, human_anyway: bool) -> GateReport {
         report.raise(Ruling::Deny, Reason::ModeUnsupported);
     }
     report.list("mode_unsupported_by", unfit);
-    if input.read_only {
+    let class = input.proposal.reversibility_class.as_deref();
+    // An act that changes nothing needs no class; but one that is declared counts, for whoever declared it may know.
+    if input.read_only && matches!(class, None | Some("REVERSIBLE" | "PARTIALLY_REVERSIBLE")) {
         return report;
     }
-
-    let class = input.proposal.reversibility_class.as_deref();
     let undoable = has_way_back(input);
     report.fact("class", class.map_or(Value::Null, Value::from));
     report.fact("rollback_proof", undoable);

@@ -24,10 +24,16 @@ impl State {
         let h = &event.header;
         let illegal = |rule: String| IllegalTransition::new(h.seq, rule);
         self.check_header(h).map_err(illegal)?;
+        let subject = event.data.subject();
+        if h.subject != subject {
+            let (said, type_name) = (h.subject.as_str(), event.data.type_name());
+            return Err(illegal(format!("`subject` of `{type_name}` is `{said}`, expected `{}`", subject.as_str())));
+        }
         self.fold(event).map_err(illegal)?;
         self.size = h.seq.size_after();
         self.prev = payload_hash;
         self.time = h.time;
+        self.group = h.group;
         Ok(())
     }
 
@@ -45,8 +51,11 @@ impl State {
         if h.version != version {
             return Err(format!("`version` of `{}` is {}, expected {version}", h.subject.as_str(), h.version));
         }
-        if h.group > h.seq || h.causes.iter().any(|c| *c >= h.seq) {
-            return Err("`group` or `causes` points forward".into());
+        if h.causes.iter().any(|c| *c >= h.seq) {
+            return Err("`causes` points forward".into());
+        }
+        if h.group != h.seq && (h.group != self.group || h.seq.get() == 0) {
+            return Err(format!("`group` is {}, neither this event nor the group before, {}", h.group, self.group));
         }
         match (&self.ledger, h.seq.get()) {
             (None, 0) => Ok(()),
@@ -109,8 +118,7 @@ impl State {
                 let record = self.move_job(&data.job_id, |state, _| state.ended(data, type_name))?;
                 record.job = None;
             }
-            EventData::BlobErased(_) => keep_version = false,
-            EventData::ProjectionAttested(_) => {}
+            EventData::BlobErased(_) | EventData::ProjectionAttested(_) => {}
         }
         if keep_version {
             self.versions.insert(h.subject.clone(), h.version);
@@ -191,6 +199,7 @@ impl State {
             proposal: Box::new(proposal.clone()),
             actor: h.actor.clone(),
             session: h.session.clone(),
+            manifest: None,
         };
         let record = ProposalRecord {
             submitted: h.seq,

@@ -23,7 +23,7 @@ pub struct Lease {
 }
 
 /// Where a job stands.
-#[derive(Debug, Clone)]
+#[derive(Debug, Clone, PartialEq)]
 pub enum JobState {
     /// Waits for a runner, after this many tries.
     Ready(u32),
@@ -38,7 +38,7 @@ pub enum JobState {
 }
 
 /// A job.
-#[derive(Debug, Clone)]
+#[derive(Debug, Clone, PartialEq)]
 pub struct JobRecord {
     /// Its name.
     pub job_id: JobId,

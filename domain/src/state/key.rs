@@ -16,7 +16,7 @@ pub enum KeyStatus {
 }
 
 /// A key.
-#[derive(Debug, Clone)]
+#[derive(Debug, Clone, PartialEq)]
 pub struct KeyRecord {
     /// As it was created.
     pub key: NewKey,
@@ -36,7 +36,7 @@ impl KeyRecord {
 }
 
 /// A runner.
-#[derive(Debug, Clone)]
+#[derive(Debug, Clone, PartialEq)]
 pub struct RunnerRecord {
     /// As root enrolled it.
     pub runner: NewRunner,

@@ -10,7 +10,7 @@ use proof::hash::Hash;
 use proof::index::LeafIndex;
 
 /// A proposal that is still open.
-#[derive(Debug, Clone)]
+#[derive(Debug, Clone, PartialEq)]
 pub struct Open {
     /// As it was submitted.
     pub proposal: Box<Proposal>,
@@ -18,10 +18,12 @@ pub struct Open {
     pub actor: Actor,
     /// Its session.
     pub session: Option<SessionId>,
+    /// Digest of the tool manifest it was ruled under, once it was.
+    pub manifest: Option<Hash>,
 }
 
 /// An open question to a human.
-#[derive(Debug, Clone)]
+#[derive(Debug, Clone, PartialEq)]
 pub struct Ask {
     /// What to answer to.
     pub challenge: Challenge,
@@ -34,7 +36,7 @@ pub struct Ask {
 }
 
 /// Where a proposal stands.
-#[derive(Debug, Clone)]
+#[derive(Debug, Clone, PartialEq)]
 pub enum ProposalState {
     /// Not ruled yet; only within its own group.
     Submitted(Open),
@@ -51,7 +53,7 @@ pub enum ProposalState {
 }
 
 /// A proposal.
-#[derive(Debug, Clone)]
+#[derive(Debug, Clone, PartialEq)]
 pub struct ProposalRecord {
     /// Where it was submitted.
     pub submitted: LeafIndex,
@@ -68,7 +70,9 @@ impl ProposalState {
     pub(super) fn decided(self, at: LeafIndex, decision: &DecisionRecorded) -> Result<Self, String> {
         match (self, decision.stage, decision.ruling) {
             (Self::Submitted(open), Stage::Submission, Ruling::Allow) => Ok(Self::Allowed(open, at, Vec::new())),
-            (Self::Submitted(open), Stage::Submission, Ruling::RequireHuman) => Ok(Self::Escalated(open, at)),
+            (Self::Submitted(open), Stage::Submission, Ruling::RequireHuman) => {
+                Ok(Self::Escalated(Open { manifest: Some(decision.manifest), ..open }, at))
+            }
             (Self::Submitted(_), Stage::Submission, Ruling::Deny | Ruling::NeedMoreEvidence)
             | (Self::Refused(_), Stage::Approval | Stage::Expiry, Ruling::Deny) => Ok(Self::Closed(decision.ruling)),
             (Self::Waiting(open, ask), Stage::Approval, Ruling::Allow) if ask.is_satisfied() => {

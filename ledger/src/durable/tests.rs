@@ -1,0 +1,65 @@
+use std::os::unix::fs::PermissionsExt;
+
+use super::*;
+
+fn mode(path: &Path) -> u32 {
+    fs::metadata(path).unwrap().permissions().mode() & 0o777
+}
+
+#[test]
+fn files_appear_whole_with_their_modes_and_nothing_is_left_in_staging() {
+    let dir = tempfile::tempdir().unwrap();
+    let staging = Staging::open(dir.path()).unwrap();
+    let private = dir.path().join("a/b/private");
+    let public = dir.path().join("c/public");
+    staging.write(&private, b"one", Mode::Private).unwrap();
+    staging.write(&public, b"two", Mode::Public).unwrap();
+    staging.write(&public, b"three", Mode::Public).unwrap();
+    assert_eq!(read(&private).unwrap().unwrap(), b"one");
+    assert_eq!(read(&public).unwrap().unwrap(), b"three");
+    assert_eq!(mode(&private) & 0o077, 0);
+    assert_eq!(mode(private.parent().unwrap()) & 0o077, 0);
+    assert_eq!(mode(&public) & !0o644, 0);
+    assert!(list(&dir.path().join("tmp")).unwrap().is_empty());
+}
+
+#[test]
+fn a_dropped_batch_leaves_nothing_and_a_large_one_goes_into_place_whole() {
+    let dir = tempfile::tempdir().unwrap();
+    let staging = Staging::open(dir.path()).unwrap();
+    let mut dropped = staging.batch(Mode::Public);
+    dropped.add(&dir.path().join("never"), &[b"x"]).unwrap();
+    drop(dropped);
+    assert!(list(&dir.path().join("tmp")).unwrap().is_empty());
+
+    let files = MAX_BATCH_FILES + 3;
+    let mut batch = staging.batch(Mode::Public);
+    for number in 0..files {
+        batch.add(&dir.path().join(format!("d/{number}")), &[b"x", b"y"]).unwrap();
+    }
+    batch.commit().unwrap();
+    assert_eq!(list(&dir.path().join("d")).unwrap().len(), files);
+    assert!(!dir.path().join("never").exists());
+}
+
+#[test]
+fn what_a_crash_left_is_swept() {
+    let dir = tempfile::tempdir().unwrap();
+    fs::create_dir(dir.path().join("tmp")).unwrap();
+    fs::write(dir.path().join("tmp/0.tmp"), b"half a fi").unwrap();
+    let staging = Staging::open(dir.path()).unwrap();
+    assert!(list(&dir.path().join("tmp")).unwrap().is_empty());
+    staging.write(&dir.path().join("file"), b"whole", Mode::Public).unwrap();
+}
+
+#[test]
+fn errors_say_what_was_being_done_to_what() {
+    let dir = tempfile::tempdir().unwrap();
+    let staging = Staging::open(dir.path()).unwrap();
+    fs::create_dir(dir.path().join("taken")).unwrap();
+    let error = staging.write(&dir.path().join("taken"), b"x", Mode::Public).unwrap_err();
+    assert!(error.to_string().starts_with("cannot rename into place `"), "{error}");
+    assert!(list(&dir.path().join("tmp")).unwrap().is_empty());
+    assert!(!remove(&dir.path().join("absent")).unwrap());
+    assert_eq!(read(&dir.path().join("absent")).unwrap(), None);
+}

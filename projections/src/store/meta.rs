@@ -104,13 +104,24 @@ impl Meta {
         let meta: Self =
             serde_json::from_slice(bytes).map_err(|error| format!("position record: {error}"))?;
         if meta.format != FORMAT {
-            return Err(format!("store format {}, this build writes {FORMAT}", meta.format));
+            return Err(format!(
+                "store format {}, this build writes {FORMAT}",
+                meta.format
+            ));
         }
-        let stored = meta.projections.iter().map(|kept| (kept.name.as_str(), kept.version));
-        let known = view::ALL.iter().map(|projection| (projection.name, projection.version));
+        let stored = meta
+            .projections
+            .iter()
+            .map(|kept| (kept.name.as_str(), kept.version));
+        let known = view::ALL
+            .iter()
+            .map(|projection| (projection.name, projection.version));
         if !stored.eq(known.clone()) {
             let known: Vec<String> = known.map(|(name, v)| format!("{name} v{v}")).collect();
-            return Err(format!("other read models than this build's {}", known.join(", ")));
+            return Err(format!(
+                "other read models than this build's {}",
+                known.join(", ")
+            ));
         }
         Ok(meta)
     }
@@ -134,13 +145,17 @@ mod tests {
     fn a_tally_does_not_depend_on_the_order_of_rows() {
         let (mut forth, mut back) = (Tally::default(), Tally::default());
         let rows: [(&[u8], &[u8]); 3] = [(b"a", b"1"), (b"b", b"2"), (b"ab", b"")];
-        rows.iter().for_each(|(key, row)| forth.add(key, row));
-        rows.iter().rev().for_each(|(key, row)| back.add(key, row));
+        for ((key, row), (late_key, late_row)) in rows.iter().zip(rows.iter().rev()) {
+            forth.add(key, row);
+            back.add(late_key, late_row);
+        }
         assert_eq!(forth, back);
         back.remove(b"b", b"2");
         back.add(b"b", b"3");
         assert_ne!(forth, back);
-        rows.iter().for_each(|(key, row)| forth.remove(key, row));
+        for (key, row) in rows {
+            forth.remove(key, row);
+        }
         assert_eq!(forth, Tally::default());
     }
 
@@ -151,13 +166,21 @@ mod tests {
         assert_eq!(Meta::parse(&bytes), Ok(meta.clone()));
         let mut other = meta.clone();
         other.projections[1].version += 1;
-        assert!(Meta::parse(&other.to_bytes().unwrap()).unwrap_err().contains("read models"));
+        assert!(
+            Meta::parse(&other.to_bytes().unwrap())
+                .unwrap_err()
+                .contains("read models")
+        );
         let mut other = meta.clone();
         other.projections.pop();
         assert!(Meta::parse(&other.to_bytes().unwrap()).is_err());
         let mut other = meta;
         other.format += 1;
-        assert!(Meta::parse(&other.to_bytes().unwrap()).unwrap_err().contains("format"));
+        assert!(
+            Meta::parse(&other.to_bytes().unwrap())
+                .unwrap_err()
+                .contains("format")
+        );
         assert!(Meta::parse(b"{}").is_err());
     }
 }

@@ -54,7 +54,10 @@ impl LogHead {
         if size == TreeSize::ZERO {
             return Err(OpenError::EmptyLog);
         }
-        Ok(Self { genesis: payload_hash(source, LeafIndex::new(0))?, size })
+        Ok(Self {
+            genesis: payload_hash(source, LeafIndex::new(0))?,
+            size,
+        })
     }
 }
 
@@ -66,16 +69,16 @@ fn payload_hash(source: &dyn Source, index: LeafIndex) -> Result<Hash, OpenError
 }
 
 /// Opens what is in `dir`, or an empty store in its place.
-pub(super) fn ready(
-    dir: &Path,
-    log: &LogHead,
-    source: &dyn Source,
-) -> Result<Ready, OpenError> {
+pub(super) fn ready(dir: &Path, log: &LogHead, source: &dyn Source) -> Result<Ready, OpenError> {
     let why = match open_and_read(dir) {
         Ok((db, found)) => match judge(found, log, source)? {
             Ok(meta) => {
                 let fresh = meta.position == TreeSize::ZERO;
-                let opened = if fresh { Opened::Fresh } else { Opened::Resumed };
+                let opened = if fresh {
+                    Opened::Fresh
+                } else {
+                    Opened::Resumed
+                };
                 return Ok(Ready { db, meta, opened });
             }
             Err(why) => {
@@ -88,7 +91,10 @@ pub(super) fn ready(
         Err(Trouble::Damaged(why) | Trouble::Io(why)) => why,
     };
     // Files that could not even be made are no damaged ones.
-    if !dir.try_exists().map_err(|error| OpenError::Io(dir.to_owned(), error))? {
+    if !dir
+        .try_exists()
+        .map_err(|error| OpenError::Io(dir.to_owned(), error))?
+    {
         return Err(OpenError::Store(dir.to_owned(), why));
     }
     replace(dir, log.genesis, why).map(|(ready, _)| ready)
@@ -107,8 +113,18 @@ pub(super) fn replace(
     );
     match open_and_read(dir) {
         Ok((db, _)) => {
-            let opened = Opened::Replaced { why, kept_at: kept_at.clone() };
-            Ok((Ready { db, meta: Meta::empty(genesis), opened }, kept_at))
+            let opened = Opened::Replaced {
+                why,
+                kept_at: kept_at.clone(),
+            };
+            Ok((
+                Ready {
+                    db,
+                    meta: Meta::empty(genesis),
+                    opened,
+                },
+                kept_at,
+            ))
         }
         Err(Trouble::Locked) => Err(OpenError::Locked(dir.to_owned())),
         Err(Trouble::Damaged(what) | Trouble::Io(what)) => {
@@ -155,7 +171,9 @@ fn open_and_read(dir: &Path) -> Result<(Db, Found), Trouble> {
             }
         }
     };
-    let thread = thread::Builder::new().name("projections-open".into()).spawn(work);
+    let thread = thread::Builder::new()
+        .name("projections-open".into())
+        .spawn(work);
     let thread = thread.map_err(|error| Trouble::Io(error.to_string()))?;
     match thread.join() {
         Ok(result) => result,
@@ -212,7 +230,11 @@ fn judge(
     let Some(bytes) = found.meta else {
         let empty = !found.stray && found.tallies.iter().all(|tally| *tally == Tally::default());
         let why = || "rows without a position".to_owned();
-        return Ok(if empty { Ok(Meta::empty(log.genesis)) } else { Err(why()) });
+        return Ok(if empty {
+            Ok(Meta::empty(log.genesis))
+        } else {
+            Err(why())
+        });
     };
     let meta = match Meta::parse(&bytes) {
         Ok(meta) => meta,
@@ -222,18 +244,31 @@ fn judge(
         return Ok(Err("they are another log's".to_owned()));
     }
     if meta.position > log.size {
-        let why = format!("they are at {}, beyond the log's {}", meta.position, log.size);
+        let why = format!(
+            "they are at {}, beyond the log's {}",
+            meta.position, log.size
+        );
         return Ok(Err(why));
     }
     if let Some(last) = meta.position.last_index()
         && payload_hash(source, last)? != meta.prev
     {
-        return Ok(Err(format!("they follow another history before event {}", meta.position)));
+        return Ok(Err(format!(
+            "they follow another history before event {}",
+            meta.position
+        )));
     }
     for (kept, tally) in meta.projections.iter().zip(&found.tallies) {
         if kept.tally != *tally {
-            return Ok(Err(format!("rows of `{}` are missing or changed", kept.name)));
+            return Ok(Err(format!(
+                "rows of `{}` are missing or changed",
+                kept.name
+            )));
         }
     }
-    Ok(if found.stray { Err("rows of an unknown read model".to_owned()) } else { Ok(meta) })
+    Ok(if found.stray {
+        Err("rows of an unknown read model".to_owned())
+    } else {
+        Ok(meta)
+    })
 }

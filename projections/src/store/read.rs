@@ -127,8 +127,7 @@ fn narrow_high(high: &mut Bound<Vec<u8>>, before: Vec<u8>) {
 /// sled panics on a range that ends before it starts.
 fn is_empty(low: &Bound<Vec<u8>>, high: &Bound<Vec<u8>>) -> bool {
     match (low, high) {
-        (Bound::Included(low), Bound::Excluded(high))
-        | (Bound::Excluded(low), Bound::Excluded(high)) => low >= high,
+        (Bound::Included(low) | Bound::Excluded(low), Bound::Excluded(high)) => low >= high,
         _ => false,
     }
 }

@@ -57,16 +57,15 @@ impl<'s> Audit<'s> {
     }
 
     fn published(&mut self, entry: Entry) -> Result<(), Finding> {
-        let leaf_hash = entry.leaf_hash;
+        self.chain.push(&entry)?;
+        self.tiles.push(entry.leaf_hash)?;
+        self.frontier.push(entry.leaf_hash);
+        let (header, data) = (&entry.recorded.event.header, &entry.recorded.event.data);
         let checked = &mut self.checked;
         checked.events = checked.events.saturating_add(1);
-        let header = &entry.recorded.event.header;
         checked.groups = checked.groups.saturating_add(u64::from(header.group == header.seq));
-        let is_decision = matches!(entry.recorded.event.data, EventData::DecisionRecorded(_));
+        let is_decision = matches!(data, EventData::DecisionRecorded(_));
         checked.decisions = checked.decisions.saturating_add(u64::from(is_decision));
-        self.chain.push(&entry)?;
-        self.tiles.push(leaf_hash)?;
-        self.frontier.push(leaf_hash);
         self.follow(entry)
     }
 
@@ -95,11 +94,11 @@ impl<'s> Audit<'s> {
         Err(Finding::whole(Rule::CheckpointRoot, detail))
     }
 
-    /// Replays what is left, and hands over what the replay found.
-    pub(crate) fn finish(&mut self, findings: &mut Vec<Finding>, report: &mut Report) {
-        report.checked = self.checked;
+    /// Replays what is left, and hands over what the replay found. `is_whole` says that no entry is wanting.
+    pub(crate) fn finish(&mut self, is_whole: bool, findings: &mut Vec<Finding>, report: &mut Report) {
+        report.checked = Checked { tiles: self.tiles.checked, ..self.checked };
         if let (Some(replay), Some(history)) = (self.replay.take(), &self.history) {
-            replay.finish(history, findings, report);
+            replay.finish(history, is_whole, findings, report);
         }
     }
 }

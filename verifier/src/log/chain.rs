@@ -93,7 +93,6 @@ impl Chain {
 const fn is_final(data: &EventData) -> bool {
     match data {
         EventData::IntentCreated(_)
-        | EventData::BlobErased(_)
         | EventData::JobCompleted(_)
         | EventData::JobFailed(_)
         | EventData::JobRejected(_)
@@ -114,6 +113,7 @@ const fn is_final(data: &EventData) -> bool {
         | EventData::JobLeased(_)
         | EventData::JobLeaseExpired(_)
         | EventData::ResultRecorded(_)
+        | EventData::BlobErased(_)
         | EventData::ProjectionAttested(_) => false,
     }
 }

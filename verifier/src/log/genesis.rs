@@ -20,6 +20,24 @@ pub(crate) struct Identity {
     pub(crate) manifest: Hash,
 }
 
+impl Identity {
+    /// Whether this is the log whose checkpoints `key` signs, and whose root key is the one that the user pinned.
+    pub(crate) fn check(&self, key: &VerifierKey, root: Option<&VerifierKey>) -> Result<(), Finding> {
+        if self.checkpoint != *key {
+            let named = format!("the genesis of `{}` names {:08x}", self.origin, self.checkpoint.hash());
+            let expected = format!("checkpoint key {:08x} of `{}`", key.hash(), key.name());
+            return Err(Finding::expected(FIRST, Rule::CheckpointKey, expected, named));
+        }
+        match root {
+            Some(root) if *root != self.root => {
+                let (expected, got) = (root.key().key_id(), self.root.key().key_id());
+                Err(Finding::expected(FIRST, Rule::RootKey, format_args!("root key {expected}"), got))
+            }
+            _ => Ok(()),
+        }
+    }
+}
+
 const FIRST: LeafIndex = LeafIndex::new(0);
 
 /// Reads the genesis from the first leaf: its keys, the event signature by the event key that it names, and root's

@@ -2,7 +2,7 @@
 
 use std::collections::BTreeSet;
 
-use proof::{Checkpoint, CheckpointError, Note, VerifierKey};
+use proof::{Checkpoint, CheckpointError, Note, TreeSize, VerifierKey};
 
 use crate::rule::{Finding, Rule};
 use crate::trust::{Trust, TrustPolicy};
@@ -22,6 +22,12 @@ pub(crate) struct Head {
 /// The text of a signed note.
 pub(crate) fn text(note: &[u8]) -> Result<&str, Finding> {
     std::str::from_utf8(note).map_err(|error| Finding::whole(Rule::CheckpointMalformed, error))
+}
+
+/// The size that a checkpoint names, even if it is otherwise unreadable: for a report, never for a check.
+pub(crate) fn readable_size(note: &[u8]) -> Option<TreeSize> {
+    let line = note.split(|byte| *byte == b'\n').nth(1)?;
+    std::str::from_utf8(line).ok()?.parse().ok().map(TreeSize::new)
 }
 
 /// What a note says, whoever signed it.

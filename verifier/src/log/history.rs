@@ -58,7 +58,7 @@ impl HashSource for History {
 }
 
 /// The root over a power of two of hashes.
-fn complete_root(hashes: &[Hash]) -> Option<Hash> {
+pub(crate) fn complete_root(hashes: &[Hash]) -> Option<Hash> {
     match hashes {
         [] => None,
         [hash] => Some(*hash),

@@ -36,11 +36,11 @@ impl<'s> Tiles<'s> {
 
     /// The next tile of level 0, which was read ahead of time.
     pub(crate) fn supply(&mut self, tile: Result<Vec<Hash>, Finding>) -> Result<(), Finding> {
-        let tile = self.keep(tile)?;
+        let tile = self.keep(tile);
         if let Some(level) = self.levels.first_mut() {
-            level.published = tile;
+            level.published = tile.as_ref().ok().cloned().flatten();
         }
-        Ok(())
+        tile.map(|_| ())
     }
 
     /// Adds the next leaf's hash.

@@ -20,13 +20,14 @@ pub(super) struct SegmentMap {
     /// Where its last committed frame ends.
     end: u64,
     blocks: Vec<Block>,
+    is_indexed: bool,
 }
 
 /// A place in a segment where a frame starts.
 #[derive(Clone, Copy, Debug)]
-struct Block {
-    first: LeafIndex,
-    offset: u64,
+pub(super) struct Block {
+    pub(super) first: LeafIndex,
+    pub(super) offset: u64,
 }
 
 /// Whole frames, one behind the other, somewhere in a file.
@@ -37,6 +38,8 @@ pub(super) struct Stretch {
     pub(super) offset: u64,
     pub(super) end: u64,
     pub(super) capacity: u64,
+    /// Whether it is cut up as fine as it should be; if not, it is a whole segment.
+    pub(super) is_indexed: bool,
 }
 
 /// The segments and the committed size. No lock on it is held across a system call.
@@ -54,13 +57,14 @@ struct State {
 impl SegmentMap {
     /// A segment without frames.
     pub(super) fn empty(path: PathBuf, first: LeafIndex, capacity: u64) -> Self {
-        Self { path, first, capacity, end: on_disk(HEADER_BYTES), blocks: Vec::new() }
+        let end = on_disk(HEADER_BYTES);
+        Self { path, first, capacity, end, blocks: Vec::new(), is_indexed: true }
     }
 
-    /// A segment that has not been looked into: one block, to its end.
+    /// A segment that has not been looked into: one block, to its end, until a reader comes by.
     pub(super) fn unread(path: PathBuf, first: LeafIndex, capacity: u64) -> Self {
-        let offset = on_disk(HEADER_BYTES);
-        Self { path, first, capacity, end: capacity, blocks: vec![Block { first, offset }] }
+        let blocks = vec![Block { first, offset: on_disk(HEADER_BYTES) }];
+        Self { path, first, capacity, end: capacity, blocks, is_indexed: false }
     }
 
     /// Where its last committed frame ends.
@@ -71,9 +75,7 @@ impl SegmentMap {
     /// Notes a frame that ends at offset `end`, behind those before.
     pub(super) fn push(&mut self, first: LeafIndex, end: u64) {
         let offset = self.end;
-        if self.blocks.last().is_none_or(|block| offset - block.offset >= BLOCK_BYTES) {
-            self.blocks.push(Block { first, offset });
-        }
+        push_block(&mut self.blocks, Block { first, offset });
         self.end = end;
     }
 
@@ -86,6 +88,7 @@ impl SegmentMap {
             offset: block.offset,
             end: self.blocks.get(after).map_or(self.end, |next| next.offset),
             capacity: self.capacity,
+            is_indexed: self.is_indexed,
         })
     }
 }
@@ -115,6 +118,17 @@ impl Map {
         state.size = size;
     }
 
+    /// Notes the blocks of a segment that had not been looked into.
+    pub(super) fn index(&self, first: LeafIndex, blocks: Vec<Block>, end: u64) {
+        let mut state = self.state.write().unwrap_or_else(PoisonError::into_inner);
+        let unread = state.segments.iter_mut().find(|segment| segment.first == first);
+        if let Some(segment) = unread.filter(|segment| !segment.is_indexed) {
+            segment.blocks = blocks;
+            segment.end = end;
+            segment.is_indexed = true;
+        }
+    }
+
     /// Where a committed leaf is to be found.
     pub(super) fn stretch(&self, leaf: LeafIndex) -> Option<Stretch> {
         let state = self.read();
@@ -127,5 +141,12 @@ impl Map {
 
     fn read(&self) -> RwLockReadGuard<'_, State> {
         self.state.read().unwrap_or_else(PoisonError::into_inner)
+    }
+}
+
+/// Notes a place where a frame starts, if it is far enough from the last one noted.
+pub(super) fn push_block(blocks: &mut Vec<Block>, block: Block) {
+    if blocks.last().is_none_or(|last| block.offset - last.offset >= BLOCK_BYTES) {
+        blocks.push(block);
     }
 }

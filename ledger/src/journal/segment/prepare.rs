@@ -20,9 +20,9 @@ use crate::width::{in_memory, on_disk};
 /// Capacities are multiples of a page: what the file system allocates in.
 const PAGE_BYTES: u64 = 4096;
 /// Zeros written at once.
-const CHUNK_BYTES: u64 = 64 * 1024;
+const CHUNK_BYTES: u64 = 256 * 1024;
 /// Zeros written before they are synced. Small, so that little is queued ahead of an append's sync.
-const SYNC_EVERY_BYTES: u64 = 256 * 1024;
+const SYNC_EVERY_BYTES: u64 = 1024 * 1024;
 
 /// A file of zeros that has no header yet and not its final name.
 #[derive(Debug)]

@@ -9,9 +9,9 @@ use std::sync::Arc;
 use proof::{LeafIndex, TreeSize};
 
 use super::format::{Parsed, parse_frame};
-use super::map::{Map, Stretch};
+use super::map::{Block, Map, Stretch, push_block};
 use crate::durable::IoError;
-use crate::journal::{Damage, DamageKind, FrameVisitor, JournalReader, ReadError};
+use crate::journal::{CommittedFrame, Damage, DamageKind, FrameVisitor, JournalReader, ReadError};
 use crate::width::{in_memory, on_disk};
 
 /// Reads segment files, one stretch of whole frames at a time.
@@ -33,6 +33,22 @@ impl SegmentReader {
     }
 }
 
+impl SegmentReader {
+    /// Cuts a whole segment up into blocks: it is read at once for the last time.
+    fn index(&self, data: &[u8], stretch: &Stretch) -> Result<(), ReadError> {
+        let mut blocks = Vec::new();
+        let mut offset = stretch.offset;
+        let all = TreeSize::new(u64::MAX);
+        visit_frames(data, stretch, all, &mut |frame, length| {
+            push_block(&mut blocks, Block { first: frame.start.next_index(), offset });
+            offset = offset.saturating_add(on_disk(length));
+            ControlFlow::Continue(())
+        })?;
+        self.map.index(stretch.first, blocks, offset);
+        Ok(())
+    }
+}
+
 impl JournalReader for SegmentReader {
     fn size(&self) -> TreeSize {
         self.map.size()
@@ -47,6 +63,10 @@ impl JournalReader for SegmentReader {
                 return Ok(());
             };
             cursor.load(&stretch)?;
+            if !stretch.is_indexed {
+                self.index(&cursor.buffer, &stretch)?;
+                continue;
+            }
             match visit_stretch(&cursor.buffer, &stretch, next, size, visit)? {
                 ControlFlow::Continue(after) => next = after,
                 ControlFlow::Break(()) => return Ok(()),
@@ -80,35 +100,59 @@ fn visit_stretch(
     size: TreeSize,
     visit: &mut FrameVisitor<'_>,
 ) -> Result<ControlFlow<(), LeafIndex>, ReadError> {
+    let mut is_over = false;
+    let (end, offset) = visit_frames(data, stretch, size, &mut |frame, _| {
+        if frame.end().contains(next) && visit(frame).is_break() {
+            is_over = true;
+            return ControlFlow::Break(());
+        }
+        ControlFlow::Continue(())
+    })?;
+    if is_over {
+        return Ok(ControlFlow::Break(()));
+    }
+    if end.contains(next) {
+        return Ok(ControlFlow::Continue(end.next_index()));
+    }
+    // The map says that the leaf is in this stretch, and it is not.
+    let kind = DamageKind::EndsShort { must_reach: next.size_after() };
+    Err(damage(stretch, offset, end, kind).into())
+}
+
+/// Visits the frames of a stretch that start before `size`, each with its length; returns where
+/// they end, as a size and as an offset in the stretch.
+fn visit_frames(
+    data: &[u8],
+    stretch: &Stretch,
+    size: TreeSize,
+    visit: &mut dyn FnMut(&CommittedFrame<'_>, usize) -> ControlFlow<()>,
+) -> Result<(TreeSize, usize), ReadError> {
     let mut expected = TreeSize::new(stretch.first.get());
     let mut at = 0;
-    let damage = |at: usize, index: TreeSize, kind| Damage {
-        file: stretch.path.clone(),
-        offset: stretch.offset.saturating_add(on_disk(at)),
-        index: index.next_index(),
-        kind,
-    };
     while at < data.len() && expected < size {
         let (frame, length) = match parse_frame(data, at, stretch.offset, stretch.capacity) {
             Parsed::Frame(frame, length) => (frame, length),
             Parsed::End => break,
-            Parsed::Bad { kind, .. } => return Err(damage(at, expected, kind).into()),
+            Parsed::Bad { kind, .. } => return Err(damage(stretch, at, expected, kind).into()),
         };
         if frame.start != expected {
             let kind = DamageKind::FrameStart { expected, got: frame.start };
-            return Err(damage(at, expected, kind).into());
+            return Err(damage(stretch, at, expected, kind).into());
         }
         expected = frame.end();
         at = at.saturating_add(length);
-        if expected.contains(next) && visit(&frame).is_break() {
-            return Ok(ControlFlow::Break(()));
+        if visit(&frame, length).is_break() {
+            break;
         }
     }
-    if expected.contains(next) {
-        Ok(ControlFlow::Continue(expected.next_index()))
-    } else {
-        // The map says that the leaf is in this stretch, and it is not.
-        let kind = DamageKind::EndsShort { must_reach: next.size_after() };
-        Err(damage(at, expected, kind).into())
+    Ok((expected, at))
+}
+
+fn damage(stretch: &Stretch, at: usize, index: TreeSize, kind: DamageKind) -> Damage {
+    Damage {
+        file: stretch.path.clone(),
+        offset: stretch.offset.saturating_add(on_disk(at)),
+        index: index.next_index(),
+        kind,
     }
 }

@@ -1,0 +1,191 @@
+//! `countersign up`, `countersign serve`.
+
+use crate::data_folder::{self, Founding, OpenFolder, Problem};
+use crate::output::{could_not, print_line};
+use crate::server::{self, Server, ServerOptions};
+use clap::Args;
+use domain::event::ledger::Profile;
+use domain::event::runner::NewRunner;
+use ledger::keys::KeyFolder;
+use std::path::{Path, PathBuf};
+use std::process::{Child, ExitCode, Stdio};
+
+/// Options of both.
+#[derive(Debug, Args)]
+pub(crate) struct ServeArguments {
+    /// The data folder
+    #[arg(long, value_name = "DIR", default_value = "./countersign-data")]
+    data: PathBuf,
+    /// Where to listen
+    #[arg(long, value_name = "ADDR", default_value = "127.0.0.1:8000")]
+    listen: String,
+    /// Whether reads need no key, as M87's clients expect; by default only in a `dev` ledger
+    #[arg(long, value_name = "BOOL")]
+    open_reads: Option<bool>,
+    /// Events after which the read models' digests are stated in the log
+    #[arg(long, value_name = "N", default_value_t = 1000)]
+    attest_every: u64,
+    /// Print nothing but errors
+    #[arg(long)]
+    quiet: bool,
+}
+
+/// Options of `up`.
+#[derive(Debug, Args)]
+pub(crate) struct UpArguments {
+    #[command(flatten)]
+    serve: ServeArguments,
+    /// The project that the runner works on; by default an empty folder beside the data
+    #[arg(long, value_name = "DIR")]
+    project: Option<PathBuf>,
+    /// Start no runner
+    #[arg(long)]
+    no_runner: bool,
+}
+
+/// Starts the server alone.
+pub(crate) fn serve(arguments: &ServeArguments) -> ExitCode {
+    run(arguments, None)
+}
+
+/// Starts server and runner, making a ledger first if there is none.
+pub(crate) fn up(arguments: &UpArguments) -> ExitCode {
+    let project = arguments.project.clone().unwrap_or_else(|| arguments.serve.data.join("project"));
+    run(&arguments.serve, (!arguments.no_runner).then_some(project))
+}
+
+fn run(arguments: &ServeArguments, project: Option<PathBuf>) -> ExitCode {
+    crate::commands::log_to_stderr(arguments.quiet);
+    let runtime = match tokio::runtime::Builder::new_multi_thread().enable_all().build() {
+        Ok(runtime) => runtime,
+        Err(error) => return could_not(error),
+    };
+    match runtime.block_on(serve_until_told(arguments, project)) {
+        Ok(()) => ExitCode::SUCCESS,
+        Err(problem) => could_not(problem),
+    }
+}
+
+async fn serve_until_told(arguments: &ServeArguments, project: Option<PathBuf>) -> Result<(), Problem> {
+    let dir = &arguments.data;
+    let say = |text: &str| if arguments.quiet { Ok(()) } else { print_line(text) };
+    let mut folder = open_or_create(dir, arguments.quiet)?;
+    if let Some(dropped) = folder.report.dropped() {
+        say(&format!("recovered: {dropped}")).map_err(|e| e.to_string())?;
+    }
+    let runner = match &project {
+        Some(project) => Some(prepare_runner(dir, project, &mut folder)?),
+        None => None,
+    };
+    let options = ServerOptions {
+        listen: arguments.listen.clone(),
+        open_reads: arguments.open_reads,
+        attest_every: arguments.attest_every,
+    };
+    let server = Server::start(dir, folder, &options).await?;
+    let head = server.ledger.head();
+    say(&format!("countersign {} · ledger {} · {} events", env!("CARGO_PKG_VERSION"), server.ledger.origin(), head.size))
+        .map_err(|e| e.to_string())?;
+    say(&format!("listening on {}", server.url())).map_err(|e| e.to_string())?;
+    let mut child = match runner {
+        Some(runner) => Some(runner.start(&server.url())?),
+        None => None,
+    };
+    wait_for_signal().await?;
+    say("stopping").map_err(|e| e.to_string())?;
+    if let Some(child) = &mut child {
+        stop_child(child);
+    }
+    server.stop().await
+}
+
+fn open_or_create(dir: &Path, quiet: bool) -> Result<OpenFolder, Problem> {
+    let from_environment = data_folder::admin_key_from_environment();
+    if data_folder::exists(dir) {
+        let mut folder = data_folder::open(dir)?;
+        if let Some(key) = from_environment {
+            server::ensure_admin_key(dir, &mut folder, &key)?;
+        }
+        return Ok(folder);
+    }
+    let (key, made) = match from_environment {
+        Some(key) => (key, false),
+        None => (data_folder::new_api_key()?, true),
+    };
+    let founding = Founding { profile: Profile::Dev, root: None, origin: None, admin_key: &key };
+    let folder = data_folder::create(dir, &founding)?;
+    if !quiet {
+        let note = format!(
+            "made a `dev` ledger in {}: its root key lies beside the data, in {}",
+            dir.display(),
+            KeyFolder::of(dir).path(ledger::keys::KeyRole::Root).display()
+        );
+        print_line(&note).map_err(|e| e.to_string())?;
+    }
+    if made {
+        // Shown this once, whatever else is kept quiet: nobody could find it again.
+        print_line(&format!("admin API key (shown once): {key}")).map_err(|e| e.to_string())?;
+    }
+    Ok(folder)
+}
+
+/// A runner that is registered and ready to start.
+struct PreparedRunner {
+    data: PathBuf,
+    project: PathBuf,
+    root: String,
+}
+
+fn prepare_runner(dir: &Path, project: &Path, folder: &mut OpenFolder) -> Result<PreparedRunner, Problem> {
+    let data = dir.join("runner");
+    let make = |path: &Path| std::fs::create_dir_all(path).map_err(|e| format!("cannot make {}: {e}", path.display()));
+    make(&data)?;
+    make(project)?;
+    let runner_id = "local";
+    let key = runner::identity::load_or_create(&data, runner_id).map_err(|e| e.to_string())?;
+    let record = NewRunner {
+        runner_id: runner_id.parse().map_err(|_| "runner id".to_owned())?,
+        public_key: *key.verifier().key(),
+        description: Some("the runner that `countersign up` starts".into()),
+    };
+    let root = data_folder::read_root(dir, None)?;
+    server::ensure_runner(folder, &root, &record)?;
+    Ok(PreparedRunner { data, project: project.to_owned(), root: root.verifier().to_string() })
+}
+
+impl PreparedRunner {
+    /// Starts it as a child of the same executable; it dies with this process.
+    fn start(&self, url: &str) -> Result<Child, Problem> {
+        let program = std::env::current_exe().map_err(|e| e.to_string())?;
+        std::process::Command::new(program)
+            .arg("runner")
+            .args(["--url", url, "--root", &self.root, "--runner-id", "local", "--parent-death"])
+            .arg("--data")
+            .arg(&self.data)
+            .arg("--project")
+            .arg(&self.project)
+            .stdin(Stdio::null())
+            .spawn()
+            .map_err(|e| format!("cannot start the runner: {e}"))
+    }
+}
+
+fn stop_child(child: &mut Child) {
+    if let Ok(id) = i32::try_from(child.id())
+        && let Some(pid) = rustix::process::Pid::from_raw(id)
+    {
+        let _ = rustix::process::kill_process(pid, rustix::process::Signal::TERM);
+    }
+    let _ = child.wait();
+}
+
+async fn wait_for_signal() -> Result<(), Problem> {
+    use tokio::signal::unix::{SignalKind, signal};
+    let mut terminate = signal(SignalKind::terminate()).map_err(|e| e.to_string())?;
+    let mut interrupt = signal(SignalKind::interrupt()).map_err(|e| e.to_string())?;
+    tokio::select! {
+        _ = terminate.recv() => {}
+        _ = interrupt.recv() => {}
+    }
+    Ok(())
+}

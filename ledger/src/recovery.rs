@@ -1,0 +1,255 @@
+//! Opening a ledger: every committed leaf through the same `apply` that a running one uses.
+
+use crate::clock::{Clock, Judge, SystemClock};
+use crate::content::{BlobStore, ContentError, ContentStore};
+use crate::durable::{IoError, Staging};
+use crate::handle::{Head, Ledger, Shared};
+use crate::journal::segment::{self, SegmentJournal, Torn};
+use crate::journal::{Journal, OpenError as JournalError, VisitError};
+use crate::publisher::Publisher;
+use crate::sequencer::Sequencer;
+use crate::site::{Check, SiteReport, SiteSource, TileTree, TreeError, published_note};
+use domain::event::Event;
+use domain::manifest::Manifest;
+use domain::policy::{Bundle, Policy};
+use domain::state::State;
+use proof::checkpoint::Checkpoint;
+use proof::hash::{Hash, sha256};
+use proof::leaf::Leaf;
+use proof::note::SignerKey;
+use std::fmt;
+use std::path::{Path, PathBuf};
+use std::sync::mpsc::sync_channel;
+use std::sync::{Arc, RwLock};
+use tokio::sync::watch;
+
+/// Commands that may wait; one more is refused.
+const QUEUE: usize = 4096;
+
+/// How a ledger is opened.
+pub struct Options {
+    event_key: SignerKey,
+    checkpoint_key: SignerKey,
+    clock: Box<dyn Clock>,
+    check: Check,
+}
+
+impl fmt::Debug for Options {
+    fn fmt(&self, f: &mut fmt::Formatter<'_>) -> fmt::Result {
+        write!(f, "Options({})", self.checkpoint_key.name())
+    }
+}
+
+impl Options {
+    /// With the ledger's two keys. The checkpoint key's name is the origin.
+    pub fn new(event_key: SignerKey, checkpoint_key: SignerKey) -> Self {
+        Self { event_key, checkpoint_key, clock: Box::new(SystemClock::new()), check: Check::Edge }
+    }
+
+    /// With another clock.
+    #[must_use]
+    pub fn with_clock(self, clock: Box<dyn Clock>) -> Self {
+        Self { clock, ..self }
+    }
+
+    /// Looks at every file of the static site, not only at its edge.
+    #[must_use]
+    pub fn with_check(self, check: Check) -> Self {
+        Self { check, ..self }
+    }
+}
+
+/// What opening found.
+#[derive(Debug)]
+pub struct Recovered {
+    torn: Option<Torn>,
+    site: SiteReport,
+}
+
+impl Recovered {
+    /// The frame that was dropped, in words.
+    pub fn dropped(&self) -> Option<String> {
+        self.torn.as_ref().map(|torn| {
+            format!(
+                "a frame cut short was dropped; it was never acknowledged ({} at byte {}, from event {} on, {} bytes)",
+                torn.file.display(),
+                torn.offset,
+                torn.index,
+                torn.bytes
+            )
+        })
+    }
+
+    /// What was wrong with the static site, and has been put right.
+    pub fn site(&self) -> &SiteReport {
+        &self.site
+    }
+}
+
+/// Why a ledger does not open.
+#[derive(Debug)]
+pub enum OpenError {
+    /// The journal: in use, damaged, or unreadable.
+    Journal(JournalError),
+    /// The operating system failed.
+    Io(IoError),
+    /// The content store or the public blobs.
+    Content(ContentError),
+    /// The static site.
+    Site(TreeError),
+    /// The published checkpoint is not one that this ledger's key signed.
+    Checkpoint {
+        /// Which file.
+        file: PathBuf,
+        /// What is wrong.
+        problem: String,
+    },
+    /// A public blob that the log names is missing or not what it should be.
+    Blob {
+        /// Which.
+        digest: Hash,
+        /// What is wrong.
+        problem: String,
+    },
+    /// The folder holds no events, and no policy was given to begin with.
+    Empty,
+}
+
+impl fmt::Display for OpenError {
+    fn fmt(&self, f: &mut fmt::Formatter<'_>) -> fmt::Result {
+        match self {
+            Self::Journal(error) => error.fmt(f),
+            Self::Io(error) => error.fmt(f),
+            Self::Content(error) => error.fmt(f),
+            Self::Site(error) => error.fmt(f),
+            Self::Checkpoint { file, problem } => write!(f, "{}: {problem}; refusing to start", file.display()),
+            Self::Blob { digest, problem } => write!(f, "public blob {digest}: {problem}"),
+            Self::Empty => {
+                f.write_str("the folder holds keys but no genesis: making the ledger was interrupted; remove the folder")
+            }
+        }
+    }
+}
+
+impl std::error::Error for OpenError {}
+
+impl From<IoError> for OpenError {
+    fn from(error: IoError) -> Self {
+        Self::Io(error)
+    }
+}
+
+impl From<ContentError> for OpenError {
+    fn from(error: ContentError) -> Self {
+        Self::Content(error)
+    }
+}
+
+/// Opens the ledger in `dir`. `begin_with` is the policy of one that has no genesis yet.
+///
+/// # Errors
+/// When anything is not as it was written: damage is never repaired silently.
+pub fn open(
+    dir: &Path,
+    options: Options,
+    begin_with: Option<Policy>,
+) -> Result<(Ledger, Sequencer, Recovered), OpenError> {
+    let origin = options.checkpoint_key.name().as_str().to_owned();
+    let published = published(dir, &options.checkpoint_key)?;
+    let mut journal_options = segment::Options::new(&origin);
+    if let Some(checkpoint) = &published {
+        journal_options.must_reach = checkpoint.size;
+    }
+    let mut state = State::new();
+    let opened = SegmentJournal::open(dir, &journal_options, &mut |_, leaf| replay(&mut state, leaf))
+        .map_err(OpenError::Journal)?;
+    // The journal holds the folder's lock from here on.
+    let staging = Staging::open(dir)?;
+    let (content, blobs) = (ContentStore::open(dir, staging.clone())?, BlobStore::open(dir, staging.clone())?);
+    let policy = match begin_with {
+        Some(policy) if state.ledger().is_none() => {
+            blobs.put(&policy.bundle().to_bytes())?;
+            blobs.put(&policy.manifest().to_bytes())?;
+            policy
+        }
+        _ => policy_in_force(&state, &blobs)?,
+    };
+    let source = SiteSource {
+        journal: opened.journal.reader(),
+        frontier: &opened.frontier,
+        published: published.as_ref(),
+        check: options.check,
+    };
+    let site = TileTree::open(dir, &staging, &source).map_err(OpenError::Site)?;
+    let head = head(&origin, &opened.frontier, &options.checkpoint_key);
+    let (queue, requests) = sync_channel(QUEUE);
+    let shared = Arc::new(Shared {
+        origin,
+        queue,
+        committed: RwLock::new(state.clone()),
+        size: watch::Sender::new(head.size),
+        head: RwLock::new(head.clone()),
+        tree: site.tree,
+        content,
+        blobs,
+        staging,
+        policy: Arc::new(policy),
+        stopped: RwLock::new(None),
+    });
+    let publisher = Publisher::start(site.writer).map_err(IoError::at("start the publisher of", dir))?;
+    if head.size.get() > 0 {
+        publisher.offer(&head);
+    }
+    let sequencer = Sequencer {
+        shared: shared.clone(),
+        queue: requests,
+        journal: Box::new(opened.journal),
+        tip: state,
+        frontier: opened.frontier,
+        event_key: options.event_key,
+        checkpoint_key: options.checkpoint_key,
+        judge: Judge::new(options.clock),
+        publisher,
+    };
+    Ok((Ledger(shared), sequencer, Recovered { torn: opened.torn, site: site.report }))
+}
+
+/// The published checkpoint. One that does not verify is no ground to start on: it may be all that shows a journal to be
+/// too short.
+fn published(dir: &Path, key: &SignerKey) -> Result<Option<Checkpoint>, OpenError> {
+    let Some(note) = published_note(dir)? else { return Ok(None) };
+    Checkpoint::open(&note, &key.verifier()).map(Some).map_err(|error| OpenError::Checkpoint {
+        file: dir.join("public").join("checkpoint"),
+        problem: format!("the published checkpoint does not hold: {error}"),
+    })
+}
+
+fn replay(state: &mut State, leaf: &[u8]) -> Result<(), VisitError> {
+    let leaf = Leaf::parse(leaf)?;
+    let event = Event::parse(leaf.payload)?;
+    state.apply(&event, sha256(leaf.payload))?;
+    Ok(())
+}
+
+fn policy_in_force(state: &State, blobs: &BlobStore) -> Result<Policy, OpenError> {
+    let genesis = &state.ledger().ok_or(OpenError::Empty)?.genesis;
+    let blob = |digest: Hash| {
+        let problem = |problem: String| OpenError::Blob { digest, problem };
+        blobs.get(&digest).map_err(|e| problem(e.to_string()))?.ok_or_else(|| problem("missing".into()))
+    };
+    let unfit = |digest| move |e: &dyn fmt::Display| OpenError::Blob { digest, problem: e.to_string() };
+    let bundle = Bundle::parse(&blob(genesis.policy)?).map_err(|e| unfit(genesis.policy)(&e))?;
+    let manifest = Manifest::parse(&blob(genesis.manifest)?).map_err(|e| unfit(genesis.manifest)(&e))?;
+    Ok(Policy::new(bundle, manifest))
+}
+
+/// The head of what is committed. Signing it again gives the same note: Ed25519 is deterministic.
+fn head(origin: &str, frontier: &proof::merkle::Frontier, key: &SignerKey) -> Head {
+    let (size, root) = (frontier.size(), frontier.root());
+    let checkpoint = if size.get() == 0 {
+        String::new()
+    } else {
+        Checkpoint { origin: origin.to_owned(), size, root }.sign(key)
+    };
+    Head { size, root, checkpoint: checkpoint.into() }
+}

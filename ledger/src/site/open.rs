@@ -1,0 +1,247 @@
+//! Opening the site: the edge from what is published, checked against the journal's root.
+
+use std::ops::ControlFlow;
+use std::path::{Path, PathBuf};
+use std::sync::Arc;
+
+use proof::merkle::{Frontier, leaf_hash, root_at};
+use proof::tile::partial_tiles;
+use proof::{Checkpoint, Hash, LeafIndex, TreeSize};
+
+use super::edge::Edge;
+use super::read::read_tile;
+use super::write::Existing;
+use super::{FULL, SiteWriter, TileTree, TreeError};
+use crate::durable::{self, IoError, Mode, Staging, ensure_dir};
+use crate::journal::JournalReader;
+use crate::tiles::Tile;
+use crate::width::on_disk;
+
+/// Leaves that are replayed before what they complete is written.
+const REPLAY_LEAVES: usize = 16_384;
+
+/// What the site is opened from.
+#[expect(missing_debug_implementations, reason = "a journal's reader has nothing to show")]
+#[derive(Clone)]
+pub struct SiteSource<'a> {
+    /// The journal, which has every leaf.
+    pub journal: Arc<dyn JournalReader>,
+    /// The tree of its leaves.
+    pub frontier: &'a Frontier,
+    /// The checkpoint that is published, if there is one; the caller has verified its signature.
+    pub published: Option<&'a Checkpoint>,
+    /// How much is looked at.
+    pub check: Check,
+}
+
+/// How much is looked at when the site is opened.
+#[derive(Clone, Copy, Debug, PartialEq, Eq)]
+pub enum Check {
+    /// The edge: takes the time of a few hundred leaves, however long the log. The rest is
+    /// checked when it is read, and by the scrubber.
+    Edge,
+    /// Every file, against every leaf of the journal.
+    All,
+}
+
+/// A site that has been opened.
+#[derive(Debug)]
+pub struct OpenedSite {
+    /// The tree of all leaves.
+    pub tree: Arc<TileTree>,
+    /// The one writer of its files.
+    pub writer: SiteWriter,
+    /// What was wrong with the files; it has been put right.
+    pub report: SiteReport,
+}
+
+/// What opening found wrong with the files of the site, and put right.
+#[derive(Clone, Debug, Default, PartialEq, Eq)]
+pub struct SiteReport {
+    /// Whether every file was looked at.
+    pub checked_all: bool,
+    /// Files that were published and are gone.
+    pub missing: Vec<PathBuf>,
+    /// Files that were published and are not what they were.
+    pub damaged: Vec<PathBuf>,
+    published: TreeSize,
+}
+
+impl SiteReport {
+    /// Whether nothing was wrong.
+    pub const fn is_clean(&self) -> bool {
+        self.missing.is_empty() && self.damaged.is_empty()
+    }
+
+    /// Notes a file that is wrong, if a tree of the published size has it.
+    pub(super) fn note(&mut self, path: &Path, is_there: bool, end: TreeSize) {
+        if end > self.published {
+            return;
+        }
+        let list = if is_there { &mut self.damaged } else { &mut self.missing };
+        if !list.iter().any(|noted| noted == path) {
+            list.push(path.to_path_buf());
+        }
+    }
+}
+
+/// The checkpoint that is published under `data_dir`, as it is: a signed note, or anything else.
+pub fn published_note(data_dir: &Path) -> Result<Option<String>, IoError> {
+    let bytes = durable::read(&data_dir.join("public").join("checkpoint"))?;
+    Ok(bytes.map(|bytes| String::from_utf8_lossy(&bytes).into_owned()))
+}
+
+impl TileTree {
+    /// Opens the site under `data_dir`.
+    ///
+    /// The edge is read from the partial tiles of the published size, and extended by the leaves
+    /// that the journal has behind it. If that does not lead to the roots of both the checkpoint
+    /// and the journal, or if everything is to be checked, the whole site is made again from the
+    /// journal: files that are right stay, others are replaced and reported.
+    ///
+    /// A journal that itself leads to another root than the checkpoint is [`TreeError::Forked`].
+    pub fn open(
+        data_dir: &Path,
+        staging: &Staging,
+        source: &SiteSource<'_>,
+    ) -> Result<OpenedSite, TreeError> {
+        ensure_dir(&data_dir.join("public"), Mode::Public)?;
+        let published = source.published.map_or(TreeSize::ZERO, |checkpoint| checkpoint.size);
+        if published > source.frontier.size() {
+            return Err(TreeError::Shrinking { old: published, new: source.frontier.size() });
+        }
+        let mut report = SiteReport { published, ..SiteReport::default() };
+        let with = |edge| {
+            TileTree::new(data_dir, staging.clone(), Arc::clone(&source.journal), edge)
+        };
+        if source.check == Check::Edge {
+            if let Ok(edge) = resume(&with(Edge::default()), published) {
+                let tree = with(edge);
+                match tree.replay(source, &mut Existing::Replace) {
+                    Ok(()) => return tree.opened(published, report),
+                    // The partial tiles are wrong, or the history is another one.
+                    Err(
+                        TreeError::Forked { .. }
+                        | TreeError::Incomplete { .. }
+                        | TreeError::Damaged { .. },
+                    ) => {}
+                    Err(error) => return Err(error),
+                }
+            }
+        }
+        // Files of another history must not be written over: they are evidence.
+        check_journal(source)?;
+        report.checked_all = true;
+        let tree = with(Edge::default());
+        tree.replay(source, &mut Existing::Compare(&mut report))?;
+        tree.opened(published, report)
+    }
+
+    /// Appends what the journal has beyond the tree, writing out what it completes. The published
+    /// root is checked as soon as it can be, and before that nothing is written over blindly.
+    fn replay(
+        &self,
+        source: &SiteSource<'_>,
+        existing: &mut Existing<'_>,
+    ) -> Result<(), TreeError> {
+        let mut unchecked = source.published;
+        loop {
+            let from = self.size().next_index();
+            let (mut leaves, mut hashes) = (Vec::new(), Vec::new());
+            self.journal.read(from, &mut |frame| {
+                for (_, leaf) in frame.leaves_from(from) {
+                    hashes.push(leaf_hash(leaf));
+                    leaves.push(Arc::new(leaf.to_vec()));
+                }
+                if leaves.len() < REPLAY_LEAVES {
+                    ControlFlow::Continue(())
+                } else {
+                    ControlFlow::Break(())
+                }
+            })?;
+            if !leaves.is_empty() {
+                self.append(&leaves, &hashes);
+            }
+            if let Some(checkpoint) = unchecked.take_if(|c| c.size <= self.size()) {
+                self.check_root(checkpoint.size, checkpoint.root)?;
+            }
+            if leaves.is_empty() {
+                return self.check_root(source.frontier.size(), source.frontier.root());
+            }
+            // Few leaves are left for the next publication, many are written at once.
+            if leaves.len() >= REPLAY_LEAVES || matches!(existing, Existing::Compare(_)) {
+                self.write_full(self.size(), existing)?;
+            }
+        }
+    }
+
+    fn check_root(&self, size: TreeSize, expected: Hash) -> Result<(), TreeError> {
+        let got = root_at(self, size)?;
+        if got == expected { Ok(()) } else { Err(TreeError::Forked { size, expected, got }) }
+    }
+
+    /// The last step: the partial files of the published size must be right, too.
+    fn opened(self, published: TreeSize, mut report: SiteReport) -> Result<OpenedSite, TreeError> {
+        self.edge_mut().set_published(published.get());
+        let mut batch = self.staging.batch(Mode::Public);
+        for (path, bytes) in self.partial_files(published)? {
+            let found = durable::read(&path)?;
+            if found.as_deref() != Some(&bytes) {
+                report.note(&path, found.is_some(), published);
+                batch.add(&path, &[&bytes])?;
+            }
+        }
+        batch.commit()?;
+        let tree = Arc::new(self);
+        let writer = SiteWriter::new(Arc::clone(&tree))?;
+        Ok(OpenedSite { tree, writer, report })
+    }
+}
+
+/// The edge of the tree at the last multiple of 256 before the published size, from its partial
+/// tiles. Nothing here is believed until the roots have been checked.
+fn resume(tree: &TileTree, published: TreeSize) -> Result<Edge, TreeError> {
+    let size = published.get() / FULL * FULL;
+    // The leaves of level 0 are replayed from the journal, together with the partial bundle.
+    let mut tiles = vec![Tile::new()];
+    for tile in partial_tiles(TreeSize::new(size)) {
+        while on_disk(tiles.len()) < u64::from(tile.level()) {
+            tiles.push(Tile::new());
+        }
+        let file = tree.tile_path((tile.level(), tile.index()), tile.width())?;
+        let found = read_tile(&file)?;
+        if found.hashes().len() != usize::from(tile.width()) {
+            return Err(TreeError::Damaged { file });
+        }
+        tiles.push(found);
+    }
+    Ok(Edge::resume(size, tiles))
+}
+
+/// Checks that the journal leads to the root that is published.
+fn check_journal(source: &SiteSource<'_>) -> Result<(), TreeError> {
+    let Some(checkpoint) = source.published else {
+        return Ok(());
+    };
+    let (size, expected) = (checkpoint.size, checkpoint.root);
+    let got = if size == source.frontier.size() {
+        source.frontier.root()
+    } else {
+        root_in_journal(&*source.journal, size)?
+    };
+    if got == expected { Ok(()) } else { Err(TreeError::Forked { size, expected, got }) }
+}
+
+fn root_in_journal(journal: &dyn JournalReader, size: TreeSize) -> Result<Hash, TreeError> {
+    let mut frontier = Frontier::new();
+    journal.read(LeafIndex::default(), &mut |frame| {
+        for leaf in &frame.leaves {
+            if frontier.size() == size {
+                return ControlFlow::Break(());
+            }
+            frontier.push(leaf_hash(leaf));
+        }
+        ControlFlow::Continue(())
+    })?;
+    Ok(frontier.root())
+}

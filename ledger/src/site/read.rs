@@ -1,0 +1,163 @@
+//! Reading old tiles and leaves, each checked against the hashes above it.
+
+use std::ops::ControlFlow;
+use std::path::Path;
+use std::sync::Arc;
+
+use proof::merkle::{HashSource, leaf_hash};
+use proof::tile::{TILE_HEIGHT, TILE_WIDTH, decode_bundle, decode_tile};
+use proof::{Hash, LeafIndex, TreeSize};
+
+use super::edge::Leaves;
+use super::{FULL, LeafBytes, TileTree, TreeError};
+use crate::durable;
+use crate::tiles::{Tile, TileId};
+use crate::width::{in_memory, on_disk};
+
+/// Bytes of leaves after which one call of [`TileTree::read_entries`] stops.
+const MAX_READ_BYTES: usize = 4 * 1024 * 1024;
+
+impl TileTree {
+    /// The leaves from `from` on, at most `max` of them and none at or beyond `size`. There may be
+    /// fewer, but not none, when they are long: ask again from where they end.
+    pub fn read_entries(
+        &self,
+        from: LeafIndex,
+        max: usize,
+        size: TreeSize,
+    ) -> Result<Vec<LeafBytes>, TreeError> {
+        let size = size.min(self.size()).get();
+        let end = from.get().saturating_add(on_disk(max)).min(size);
+        let mut leaves = Vec::new();
+        let mut bytes = 0;
+        let mut at = from.get();
+        while at < end && bytes < MAX_READ_BYTES {
+            let bundle_end = (at / FULL + 1).saturating_mul(FULL).min(end);
+            for leaf in self.read_in_bundle(at, bundle_end)? {
+                bytes += leaf.len();
+                leaves.push(leaf);
+            }
+            at = bundle_end;
+        }
+        Ok(leaves)
+    }
+
+    /// One leaf.
+    pub fn read_entry(&self, index: LeafIndex) -> Result<LeafBytes, TreeError> {
+        let found = self.read_entries(index, 1, self.size())?.pop();
+        found.ok_or(TreeError::Missing { index })
+    }
+
+    /// The leaves from `from` up to `end`, all of one bundle.
+    fn read_in_bundle(&self, from: u64, end: u64) -> Result<Vec<LeafBytes>, TreeError> {
+        let held: Option<Vec<_>> = {
+            let edge = self.edge();
+            (from..end).map(|index| edge.leaf(index)).collect()
+        };
+        if let Some(held) = held {
+            return Ok(held);
+        }
+        let bundle = from / FULL;
+        let (leaves, file) = self.bundle(bundle)?;
+        let skip = in_memory(from % FULL);
+        let wanted: Vec<_> =
+            leaves.iter().skip(skip).take(in_memory(end - from)).map(Arc::clone).collect();
+        if on_disk(wanted.len()) != end - from {
+            return Err(TreeError::Missing { index: LeafIndex::new(from) });
+        }
+        if let Some(file) = file {
+            for (leaf, index) in wanted.iter().zip(from..) {
+                if leaf_hash(leaf) != self.subtree(0, index)? {
+                    return Err(TreeError::Damaged { file });
+                }
+            }
+        }
+        Ok(wanted)
+    }
+
+    /// The leaves of a bundle, and the file that they were read from, unchecked, if there is one.
+    pub(super) fn bundle(
+        &self,
+        bundle: u64,
+    ) -> Result<(Arc<Vec<LeafBytes>>, Option<std::path::PathBuf>), TreeError> {
+        let leaves = self.edge().leaves(bundle);
+        match leaves {
+            Leaves::Held(leaves) => Ok((leaves, None)),
+            Leaves::InJournal => Ok((Arc::new(self.bundle_from_journal(bundle)?), None)),
+            Leaves::OnDisk => {
+                let file = self.bundle_path(bundle, TILE_WIDTH)?;
+                let leaves = read_bundle(&file)?;
+                Ok((Arc::new(leaves), Some(file)))
+            }
+        }
+    }
+
+    /// The leaves of a bundle, as many as are committed, from the journal.
+    pub(super) fn bundle_from_journal(&self, bundle: u64) -> Result<Vec<LeafBytes>, TreeError> {
+        let from = LeafIndex::new(bundle.saturating_mul(FULL));
+        let mut leaves = Vec::new();
+        self.journal.read(from, &mut |frame| {
+            for (_, leaf) in frame.leaves_from(from) {
+                if on_disk(leaves.len()) == FULL {
+                    return ControlFlow::Break(());
+                }
+                leaves.push(Arc::new(leaf.to_vec()));
+            }
+            ControlFlow::Continue(())
+        })?;
+        Ok(leaves)
+    }
+
+    /// A full tile, verified.
+    pub(super) fn load_tile(&self, id: TileId) -> Result<Arc<Tile>, TreeError> {
+        if let Some(tile) = self.cache.get(id) {
+            return Ok(tile);
+        }
+        let file = self.tile_path(id, TILE_WIDTH)?;
+        let tile = read_tile(&file)?;
+        // The recursion ends at the edge: every level is one nearer to the root.
+        let expected = self.tile_root(id)?;
+        if tile.root() != Some(expected) {
+            return Err(TreeError::Damaged { file });
+        }
+        let tile = Arc::new(tile);
+        self.cache.insert(id, Arc::clone(&tile));
+        Ok(tile)
+    }
+
+    /// The root that a full tile must have.
+    pub(super) fn tile_root(&self, (level, index): TileId) -> Result<Hash, TreeError> {
+        self.subtree(level.saturating_add(1).saturating_mul(TILE_HEIGHT), index)
+    }
+
+    /// The first `width` hashes of a tile, wherever they are.
+    pub(super) fn tile_hashes(
+        &self,
+        (level, index): TileId,
+        width: u16,
+    ) -> Result<Vec<Hash>, TreeError> {
+        let first = index.saturating_mul(FULL);
+        (first..first.saturating_add(width.into()))
+            .map(|number| self.subtree(level.saturating_mul(TILE_HEIGHT), number))
+            .collect()
+    }
+}
+
+/// A tile as it is on disk, not checked against anything.
+pub(super) fn read_tile(file: &Path) -> Result<Tile, TreeError> {
+    let damaged = || TreeError::Damaged { file: file.to_path_buf() };
+    let bytes = durable::read(file)?.ok_or_else(damaged)?;
+    let hashes = decode_tile(&bytes).map_err(|_| damaged())?;
+    Ok(Tile::from_hashes(&hashes))
+}
+
+/// A full bundle as it is on disk, not checked against anything.
+fn read_bundle(file: &Path) -> Result<Vec<LeafBytes>, TreeError> {
+    let damaged = || TreeError::Damaged { file: file.to_path_buf() };
+    let bytes = durable::read(file)?.ok_or_else(damaged)?;
+    let entries = decode_bundle(&bytes).map_err(|_| damaged())?;
+    if entries.len() != usize::from(TILE_WIDTH) {
+        return Err(damaged());
+    }
+    Ok(entries.into_iter().map(|entry| Arc::new(entry.to_vec())).collect())
+}

@@ -1,0 +1,18 @@
+//! The storage half of the ledger, on real files.
+
+#![expect(
+    clippy::unwrap_used,
+    clippy::indexing_slicing,
+    clippy::panic,
+    reason = "helpers of tests fail by panicking"
+)]
+
+mod concurrent;
+mod conformance;
+mod damage;
+mod fixture;
+mod foreign;
+mod log;
+mod segments;
+mod site;
+mod torn;

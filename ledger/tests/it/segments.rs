@@ -1,0 +1,199 @@
+//! What is particular to segment files: rolling, resuming, the lock, restarts.
+
+use std::fs;
+use std::ops::ControlFlow;
+
+use countersign_ledger::journal::segment::{Options, SegmentJournal};
+use countersign_ledger::journal::{DamageKind, Journal, OpenError};
+use countersign_ledger::lock::{Holder, LockError};
+use proof::merkle::{Frontier, leaf_hash};
+use proof::{LeafIndex, TreeSize};
+
+use crate::fixture::{Leaves, Written, append, damage, frames, leaf, open, options, segments};
+
+#[test]
+fn a_second_open_is_refused_and_names_the_holder() {
+    let dir = tempfile::tempdir().unwrap();
+    let (first, _) = open(dir.path(), &options()).unwrap();
+    match open(dir.path(), &options()) {
+        Err(error @ OpenError::Lock(LockError::Held { by, .. })) => {
+            assert_eq!(by, Some(Holder::this_process()));
+            assert!(error.to_string().contains(&std::process::id().to_string()), "{error}");
+        }
+        _ => panic!("opened twice"),
+    }
+    drop(first);
+    open(dir.path(), &options()).unwrap();
+}
+
+#[test]
+fn segments_are_named_after_their_first_leaf_and_grow_to_their_full_size() {
+    let written = Written::new(frames(&[(3, 2000); 12]));
+    let names: Vec<_> = segments(written.path())
+        .iter()
+        .map(|path| path.file_name().unwrap().to_str().unwrap().to_owned())
+        .collect();
+    assert_eq!(names[0], "00000000000000000000.seg");
+    assert_eq!(names[1], "00000000000000000003.seg");
+    let sizes: Vec<_> =
+        segments(written.path()).iter().map(|path| fs::metadata(path).unwrap().len()).collect();
+    assert_eq!(sizes[..3], [8192, 16_384, 16_384]);
+    assert_eq!(open(written.path(), &options()).unwrap().1, written.frames.concat());
+}
+
+#[test]
+fn a_segment_that_was_prepared_when_the_crash_came_is_swept() {
+    let written = Written::new(frames(&[(1, 10)]));
+    let prepared = written.path().join("journal/next.tmp");
+    fs::write(&prepared, [0; 4096]).unwrap();
+    let (opened, leaves) = open(written.path(), &options()).unwrap();
+    assert_eq!(leaves, written.frames.concat());
+    assert!(!prepared.exists());
+    drop(opened);
+}
+
+#[test]
+fn a_new_segment_without_frames_is_where_the_journal_goes_on() {
+    // The crash came between making the segment and writing its first frame.
+    let written = Written::new(frames(&[(1, 6000), (1, 6000)]));
+    let last = written.last();
+    let mut file = fs::read(&last.file).unwrap();
+    file[512..].fill(0);
+    fs::write(&last.file, file).unwrap();
+    let (opened, leaves) = open(written.path(), &options()).unwrap();
+    assert_eq!((leaves, opened.torn), (written.frames[0].clone(), None));
+    let (mut journal, mut frontier) = (opened.journal, opened.frontier);
+    append(&mut journal, &mut frontier, &[leaf(1, 20_000)]);
+    append(&mut journal, &mut frontier, &[leaf(2, 20_000)]);
+    let mut seen = 0;
+    let reader = journal.reader();
+    reader
+        .read(LeafIndex::new(1), &mut |frame| {
+            seen += frame.leaves.len();
+            ControlFlow::Continue(())
+        })
+        .unwrap();
+    assert_eq!(seen, 2);
+    drop(journal);
+    assert_eq!(open(written.path(), &options()).unwrap().0.journal.size(), TreeSize::new(3));
+}
+
+/// The frontier of the first leaves.
+fn frontier(leaves: &[Vec<u8>]) -> Frontier {
+    let mut frontier = Frontier::new();
+    leaves.iter().for_each(|leaf| frontier.push(leaf_hash(leaf)));
+    frontier
+}
+
+fn read_all(journal: &SegmentJournal, from: u64) -> Leaves {
+    let mut leaves = Leaves::new();
+    let from = LeafIndex::new(from);
+    journal
+        .reader()
+        .read(from, &mut |frame| {
+            leaves.extend(frame.leaves_from(from).map(|(_, leaf)| leaf.to_vec()));
+            ControlFlow::Continue(())
+        })
+        .unwrap();
+    leaves
+}
+
+#[test]
+fn resuming_from_any_frame_boundary_visits_what_is_behind_it() {
+    let written = Written::new(frames(&[(3, 900); 14]));
+    let all = written.frames.concat();
+    assert!(segments(written.path()).len() >= 3);
+    for boundary in (0..=all.len()).step_by(3) {
+        let resume = frontier(&all[..boundary]);
+        let (opened, leaves) = open(written.path(), &Options { resume, ..options() }).unwrap();
+        assert_eq!(leaves, all[boundary..]);
+        assert_eq!(opened.frontier, frontier(&all));
+        for from in 0..=all.len() {
+            assert_eq!(read_all(&opened.journal, from as u64), all[from..], "from {from}");
+        }
+    }
+}
+
+#[test]
+fn a_snapshot_that_does_not_fit_the_journal_is_refused() {
+    let written = Written::new(frames(&[(3, 900); 5]));
+    let all = written.frames.concat();
+    let resume = |resume| Options { resume, ..options() };
+    let inside = resume(frontier(&all[..4]));
+    let found = damage(written.path(), &inside);
+    assert_eq!(found.kind, DamageKind::NotAFrameBoundary { resume: TreeSize::new(4) });
+
+    let mut other = all.clone();
+    other[0] = leaf(99, 900);
+    let forked = resume(frontier(&other[..6]));
+    assert!(matches!(damage(written.path(), &forked).kind, DamageKind::Root { .. }));
+
+    other.push(leaf(100, 10));
+    let ahead = resume(frontier(&other));
+    let found = damage(written.path(), &ahead);
+    assert_eq!(found.kind, DamageKind::EndsShort { must_reach: TreeSize::new(16) });
+}
+
+#[test]
+fn a_flaw_before_the_snapshot_is_found_when_it_is_read() {
+    let written = Written::new(frames(&[(3, 900); 14]));
+    let all = written.frames.concat();
+    let mut file = fs::read(&written.placed[1].file).unwrap();
+    file[written.placed[1].bytes.start + 100] ^= 1;
+    fs::write(&written.placed[1].file, file).unwrap();
+    let resume = frontier(&all[..39]);
+    let (opened, _) = open(written.path(), &Options { resume, ..options() }).unwrap();
+    let reader = opened.journal.reader();
+    let error =
+        reader.read(LeafIndex::new(0), &mut |_| ControlFlow::Continue(())).unwrap_err();
+    assert!(error.to_string().contains("00000000000000000000.seg"), "{error}");
+    assert!(error.to_string().contains("leaf 3"), "{error}");
+}
+
+#[test]
+fn a_visitor_that_objects_stops_the_open() {
+    let written = Written::new(frames(&[(2, 10), (2, 10)]));
+    let opened = SegmentJournal::open(written.path(), &options(), &mut |index, _| {
+        if index.get() == 2 { Err("cannot be".into()) } else { Ok(()) }
+    });
+    match opened {
+        Err(error @ OpenError::Visit { index, .. }) => {
+            assert_eq!(index, LeafIndex::new(2));
+            assert_eq!(error.to_string(), "leaf 2 cannot be replayed: cannot be");
+        }
+        _ => panic!("opened"),
+    }
+    open(written.path(), &options()).unwrap();
+}
+
+#[test]
+fn readers_follow_the_writer_from_other_threads() {
+    let dir = tempfile::tempdir().unwrap();
+    let (opened, _) = open(dir.path(), &options()).unwrap();
+    let (mut journal, mut frontier) = (opened.journal, opened.frontier);
+    let all: Leaves = (0..200).map(|seed| leaf(seed, 300)).collect();
+    let reader = journal.reader();
+    std::thread::scope(|scope| {
+        for _ in 0..2 {
+            let (reader, all) = (reader.clone(), &all);
+            scope.spawn(move || {
+                let mut next = 0;
+                while next < all.len() {
+                    let from = LeafIndex::new(next as u64);
+                    reader
+                        .read(from, &mut |frame| {
+                            for (index, leaf) in frame.leaves_from(from) {
+                                assert_eq!((index.get() as usize, leaf), (next, &*all[next]));
+                                next += 1;
+                            }
+                            ControlFlow::Continue(())
+                        })
+                        .unwrap();
+                }
+            });
+        }
+        for leaves in all.chunks(3) {
+            append(&mut journal, &mut frontier, leaves);
+        }
+    });
+}

@@ -1,0 +1,216 @@
+//! Damaged files lead to a rebuild: never to wrong rows, never to a panic that escapes.
+
+use std::fs::OpenOptions;
+use std::os::unix::fs::FileExt;
+use std::path::{Path, PathBuf};
+
+use countersign_projections::{Opened, StepError, Store, Writer, scan_check};
+
+use crate::log::{Log, copy_of, fold, open};
+
+/// A store with everything folded, in enough batches that sled has several segments' worth.
+fn folded(home: &Path, log: &Log) -> PathBuf {
+    let dir = home.join("views");
+    let (store, mut writer, _) = open(&dir, log);
+    fold(&mut writer, log, 8);
+    writer.flush().unwrap();
+    drop((store, writer));
+    dir
+}
+
+/// Numbers that look random and are the same each time.
+fn numbers(seed: u64) -> impl Iterator<Item = u64> {
+    std::iter::successors(Some(seed), |n| {
+        Some(n.wrapping_mul(6_364_136_223_846_793_005) + 1)
+    })
+    .skip(1)
+    .map(|n| n >> 33)
+}
+
+/// Folds whatever is left, replacing the files when they turn out to be damaged on the way.
+fn fold_mending(writer: &mut Writer, log: &Log) -> bool {
+    for _ in 0..3 {
+        loop {
+            match writer.step(log, 64) {
+                Ok(step) if step.events == 0 => return writer.position() == log.size(),
+                Ok(_) => {}
+                Err(StepError::Damaged(why)) => {
+                    writer.replace(&why).unwrap();
+                    break;
+                }
+                Err(other) => panic!("{other}"),
+            }
+        }
+    }
+    false
+}
+
+fn check(name: &str, dir: &Path, log: &Log) -> Opened {
+    let (store, mut writer, opened) = Store::open(dir, log).unwrap();
+    assert_eq!(
+        writer.digests(),
+        log.digests_at(writer.position()),
+        "{name}"
+    );
+    assert!(fold_mending(&mut writer, log), "{name}");
+    assert_eq!(writer.digests(), log.digests_at(log.size()), "{name}");
+    let report = scan_check(&store, log, |_| ()).unwrap();
+    assert!(report.is_clean(), "{name}: {:?}", report.told);
+    opened
+}
+
+fn data_file(dir: &Path) -> PathBuf {
+    dir.join("db")
+}
+
+#[test]
+fn flipped_bytes() {
+    let home = tempfile::tempdir().unwrap();
+    let log = Log::of_length(400);
+    let dir = folded(home.path(), &log);
+    let length = data_file(&dir).metadata().unwrap().len();
+    let mut replaced = 0;
+    for (n, at) in numbers(1).take(60).enumerate() {
+        let copy = copy_of(&dir, &home.path().join(format!("flip-{n}")));
+        let file = OpenOptions::new()
+            .read(true)
+            .write(true)
+            .open(data_file(&copy))
+            .unwrap();
+        let at = at % length;
+        let mut byte = [0];
+        file.read_exact_at(&mut byte, at).unwrap();
+        byte[0] ^= 1 << (at % 8);
+        file.write_all_at(&byte, at).unwrap();
+        drop(file);
+        let opened = check(&format!("flip at {at}"), &copy, &log);
+        replaced += usize::from(matches!(opened, Opened::Replaced { .. }));
+    }
+    assert!(replaced > 0, "no flip was noticed");
+}
+
+#[test]
+fn zeroed_blocks() {
+    let home = tempfile::tempdir().unwrap();
+    let log = Log::of_length(400);
+    let dir = folded(home.path(), &log);
+    let length = data_file(&dir).metadata().unwrap().len();
+    for (n, at) in numbers(2).take(30).enumerate() {
+        let copy = copy_of(&dir, &home.path().join(format!("zero-{n}")));
+        let file = OpenOptions::new()
+            .write(true)
+            .open(data_file(&copy))
+            .unwrap();
+        let at = at % length / 4096 * 4096;
+        let block = usize::try_from((length - at).min(4096)).unwrap();
+        file.write_all_at(&vec![0; block], at).unwrap();
+        drop(file);
+        check(&format!("zeros at {at}"), &copy, &log);
+    }
+}
+
+#[test]
+fn truncated_files() {
+    let home = tempfile::tempdir().unwrap();
+    let log = Log::of_length(400);
+    let dir = folded(home.path(), &log);
+    let length = data_file(&dir).metadata().unwrap().len();
+    let ends = numbers(3)
+        .map(|n| n % length)
+        .take(30)
+        .chain([0, 1, length - 1, length / 2]);
+    for (n, end) in ends.enumerate() {
+        let copy = copy_of(&dir, &home.path().join(format!("cut-{n}")));
+        OpenOptions::new()
+            .write(true)
+            .open(data_file(&copy))
+            .unwrap()
+            .set_len(end)
+            .unwrap();
+        check(&format!("cut at {end}"), &copy, &log);
+    }
+}
+
+#[test]
+fn other_files_of_sled() {
+    let home = tempfile::tempdir().unwrap();
+    let log = Log::of_length(100);
+    let dir = folded(home.path(), &log);
+    for (n, name) in ["conf", "db"].into_iter().enumerate() {
+        let copy = copy_of(&dir, &home.path().join(format!("junk-{n}")));
+        std::fs::write(copy.join(name), b"junk\0junk").unwrap();
+        check(&format!("junk in {name}"), &copy, &log);
+        let copy = copy_of(&dir, &home.path().join(format!("gone-{n}")));
+        std::fs::remove_file(copy.join(name)).unwrap();
+        check(&format!("{name} is gone"), &copy, &log);
+    }
+    for entry in std::fs::read_dir(&dir).unwrap() {
+        let name = entry.unwrap().file_name().into_string().unwrap();
+        if name.starts_with("snap.") {
+            let copy = copy_of(&dir, &home.path().join("snap-junk"));
+            std::fs::write(copy.join(&name), b"junk").unwrap();
+            check("junk in the snapshot", &copy, &log);
+        }
+    }
+}
+
+#[test]
+fn a_row_that_sled_gives_back_changed_or_not_at_all_is_noticed() {
+    let home = tempfile::tempdir().unwrap();
+    let log = Log::of_length(100);
+    let dir = folded(home.path(), &log);
+    let tamper = |name: &str, work: &dyn Fn(&sled::Db)| {
+        let copy = copy_of(&dir, &home.path().join(name));
+        let db = sled::Config::new()
+            .path(&copy)
+            .flush_every_ms(None)
+            .open()
+            .unwrap();
+        work(&db);
+        db.flush().unwrap();
+        drop(db);
+        let opened = check(name, &copy, &log);
+        assert!(matches!(opened, Opened::Replaced { .. }), "{name}");
+    };
+    let some_row = |db: &sled::Db| db.scan_prefix(b"jobs\0job/").next().unwrap().unwrap();
+    tamper("changed", &|db| {
+        let (key, _) = some_row(db);
+        db.insert(key, b"{}").unwrap();
+    });
+    tamper("missing", &|db| {
+        let (key, _) = some_row(db);
+        db.remove(key).unwrap();
+    });
+    tamper("added", &|db| {
+        db.insert(b"jobs\0job/more", b"{}").unwrap();
+    });
+    tamper("stray", &|db| {
+        db.insert(b"else\0a", b"{}").unwrap();
+    });
+    tamper("no position", &|db| {
+        db.remove(b"\0meta").unwrap();
+    });
+}
+
+#[test]
+fn scan_check_tells_each_row_that_differs() {
+    let home = tempfile::tempdir().unwrap();
+    let log = Log::of_length(100);
+    let dir = home.path().join("views");
+    let (store, mut writer, _) = open(&dir, &log);
+    fold(&mut writer, &log, 8);
+    // A log that says something else about the same positions: every proposal differs.
+    let mut shorter = crate::history::History::new();
+    while shorter.size() < log.size() {
+        shorter.intent(&format!("i-{}", shorter.size()));
+    }
+    let report = scan_check(&store, &Log::of(shorter), |_| ()).unwrap();
+    assert!(!report.is_clean());
+    assert!(
+        report
+            .told
+            .iter()
+            .any(|d| d.projection == "jobs" && d.folded.is_none())
+    );
+    assert!(scan_check(&store, &log, |_| ()).unwrap().is_clean());
+}

@@ -1,0 +1,58 @@
+//! Catching up with a log without a warrant: at the first start, and after an answer was lost.
+
+use crate::warrant::{Pins, Refusal, genesis};
+use client::Client;
+use domain::authored::SeenHead;
+use proof::checkpoint::Checkpoint;
+use proof::index::LeafIndex;
+use proof::merkle::verify_consistency;
+use proof::note::VerifierKey;
+use std::fmt;
+
+/// Why the runner could not catch up.
+#[derive(Debug)]
+pub enum AdvanceError {
+    /// The server did not answer as it should.
+    Server(client::Error),
+    /// What it answered does not hold.
+    Refused(Refusal),
+}
+
+impl fmt::Display for AdvanceError {
+    fn fmt(&self, f: &mut fmt::Formatter<'_>) -> fmt::Result {
+        match self {
+            Self::Server(error) => error.fmt(f),
+            Self::Refused(refusal) => write!(f, "the server's head is refused: {refusal}"),
+        }
+    }
+}
+
+impl std::error::Error for AdvanceError {}
+
+/// A ledger as the pinned root made it.
+#[derive(Debug, Clone)]
+pub struct Known {
+    /// The log's name.
+    pub origin: String,
+    /// The head that this runner may now say it has seen.
+    pub head: SeenHead,
+}
+
+/// Verifies the genesis under the pinned root, and that the server's head extends the last one seen.
+///
+/// # Errors
+/// If the server cannot be reached, or if any of it does not hold.
+pub async fn advance(client: &Client, pins: &Pins, seen: SeenHead) -> Result<Known, AdvanceError> {
+    let refuse = |condition, detail: &dyn fmt::Display| AdvanceError::Refused(Refusal::new(condition, detail));
+    let receipt = client.event_receipt(LeafIndex::new(0)).await.map_err(AdvanceError::Server)?;
+    let created = genesis(&receipt, pins).map_err(AdvanceError::Refused)?;
+    let key = VerifierKey::parse(&created.genesis.checkpoint).map_err(|e| refuse("checkpoint", &e))?;
+    receipt.verify(&key).map_err(|e| refuse("inclusion", &e))?;
+    let answer = client.head().await.map_err(AdvanceError::Server)?;
+    let checkpoint = Checkpoint::open(&answer.checkpoint, &key).map_err(|e| refuse("checkpoint", &e))?;
+    let proof = client.consistency(seen.size, checkpoint.size).await.map_err(AdvanceError::Server)?;
+    verify_consistency(seen.size, &seen.root, checkpoint.size, &checkpoint.root, &proof.path)
+        .map_err(|e| refuse("consistent_with_last_head", &e))?;
+    let head = SeenHead { size: checkpoint.size, root: checkpoint.root };
+    Ok(Known { origin: created.genesis.origin, head })
+}

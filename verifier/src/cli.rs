@@ -1,0 +1,142 @@
+//! The command line, shared by `countersign-verify` and `countersign verify`.
+
+mod args;
+mod progress;
+
+use std::ffi::OsString;
+use std::io::{self, IsTerminal as _, Write as _};
+use std::path::{Path, PathBuf};
+use std::process::ExitCode;
+
+use clap::Parser as _;
+
+use crate::consistency::{Exhibit, verify_consistency};
+use crate::log::MAX_CHECKPOINT_BYTES;
+use crate::receipt::{MAX_RECEIPT_BYTES, verify_receipts};
+use crate::report::{CommandName, Report, Verdict};
+use crate::source::{Location, read_file};
+use crate::trust::policy::MAX_POLICY_BYTES;
+use crate::trust::{Options, Trust, TrustPolicy, parse_log_key};
+
+use args::{Args, Command, Format, LogArgs, Output, TrustArgs};
+use progress::Progress;
+
+/// Runs the verifier. The first argument is the name of the program, as it should stand in help texts.
+///
+/// Exit codes: 0 valid (or help was asked for), 1 could not run, 2 invalid, 3 not enough evidence.
+pub fn run(args: impl IntoIterator<Item = OsString>) -> ExitCode {
+    let args = match Args::try_parse_from(args) {
+        Ok(args) => args,
+        Err(error) => {
+            // Nothing can be done about a terminal that is gone.
+            let _ = error.print();
+            return if error.use_stderr() { Verdict::Error.into() } else { ExitCode::SUCCESS };
+        }
+    };
+    let output = args.command.output();
+    let report = answer(&args.command, output);
+    match print(&report, output) {
+        Ok(()) => report.verdict.into(),
+        Err(_) => Verdict::Error.into(),
+    }
+}
+
+fn answer(command: &Command, output: Output) -> Report {
+    let (name, source) = command.describe();
+    try_answer(command, output).unwrap_or_else(|detail| Report::error(name, &source, detail))
+}
+
+/// The report, or a sentence about why there is none.
+fn try_answer(command: &Command, output: Output) -> Result<Report, String> {
+    match command {
+        Command::Log(args) => log(CommandName::Log, args, output),
+        Command::Replay(args) => log(CommandName::Replay, args, output),
+        Command::Receipt(args) => {
+            let options = options(&args.trust, None)?;
+            let event_key = args.event_key.as_deref().map(parse_log_key).transpose()?;
+            Ok(verify_receipts(&args.files, &options, event_key.as_ref()))
+        }
+        Command::Consistency(args) => {
+            let options = options(&args.trust, None)?;
+            let location = args.log.as_deref().map(Location::open).transpose().map_err(|error| error.to_string())?;
+            let (old, new) = (exhibit(&args.old)?, exhibit(&args.new)?);
+            let old = Exhibit { name: &old.0, bytes: &old.1 };
+            let new = Exhibit { name: &new.0, bytes: &new.1 };
+            Ok(verify_consistency(old, new, location.as_ref(), &options))
+        }
+    }
+}
+
+fn log(command: CommandName, args: &LogArgs, output: Output) -> Result<Report, String> {
+    let progress = Progress::new();
+    let show = |done, total| progress.show(done, total);
+    let mut options = options(&args.trust, args.threads)?;
+    if !output.quiet && io::stderr().is_terminal() {
+        options.progress = Some(&show);
+    }
+    let location = Location::open(&args.source).map_err(|error| error.to_string())?;
+    let report = crate::log::run(command, &location, &options);
+    progress.clear();
+    Ok(report)
+}
+
+fn options<'p>(args: &TrustArgs, threads: Option<std::num::NonZero<usize>>) -> Result<Options<'p>, String> {
+    let trust = match (&args.key, &args.policy) {
+        (Some(key), _) => Trust::Key(parse_log_key(key)?),
+        (None, Some(file)) => Trust::Policy(Box::new(policy(file)?)),
+        (None, None) => Trust::SelfAsserted,
+    };
+    let root = args.root.as_deref().map(parse_log_key).transpose()?;
+    Ok(Options { trust, root, threads, progress: None })
+}
+
+fn policy(file: &Path) -> Result<TrustPolicy, String> {
+    let name = file.display();
+    let bytes = read(file, MAX_POLICY_BYTES)?;
+    let text = String::from_utf8(bytes).map_err(|error| format!("`{name}`: {error}"))?;
+    TrustPolicy::parse(&text).map_err(|error| format!("`{name}` is no trust policy: {error}"))
+}
+
+fn exhibit(file: &Path) -> Result<(String, Vec<u8>), String> {
+    let bytes = read(file, MAX_RECEIPT_BYTES.max(MAX_CHECKPOINT_BYTES))?;
+    Ok((file.display().to_string(), bytes))
+}
+
+fn read(file: &Path, max_bytes: u64) -> Result<Vec<u8>, String> {
+    let bytes = read_file(file, max_bytes).map_err(|error| error.to_string())?;
+    bytes.ok_or_else(|| format!("`{}` is not there", file.display()))
+}
+
+fn print(report: &Report, output: Output) -> io::Result<()> {
+    let mut stdout = io::stdout().lock();
+    let text = match (output.format, output.quiet) {
+        (Format::Json, _) => format!("{}\n", report.to_json()),
+        (Format::Text, true) => return Ok(()),
+        (Format::Text, false) => report.to_text(stdout.is_terminal() && std::env::var_os("NO_COLOR").is_none()),
+    };
+    stdout.write_all(text.as_bytes())?;
+    stdout.flush()
+}
+
+impl Command {
+    const fn output(&self) -> Output {
+        match self {
+            Self::Log(args) | Self::Replay(args) => args.output,
+            Self::Receipt(args) => args.output,
+            Self::Consistency(args) => args.output,
+        }
+    }
+
+    fn describe(&self) -> (CommandName, String) {
+        let join = |files: &[PathBuf]| {
+            let names: Vec<String> = files.iter().map(|file| file.display().to_string()).collect();
+            names.join(", ")
+        };
+        match self {
+            Self::Log(args) => (CommandName::Log, args.source.clone()),
+            Self::Replay(args) => (CommandName::Replay, args.source.clone()),
+            Self::Receipt(args) => (CommandName::Receipt, join(&args.files)),
+            Self::Consistency(args) => (CommandName::Consistency, join(&[args.old.clone(), args.new.clone()])),
+        }
+    }
+}

@@ -1,0 +1,102 @@
+//! What may be typed.
+
+use std::num::NonZero;
+use std::path::PathBuf;
+
+use clap::{Parser, Subcommand, ValueEnum};
+
+/// Verifies a Countersign log, its receipts and its heads, offline, from files and public keys.
+///
+/// Exit codes: 0 valid, 1 could not run, 2 invalid, 3 not enough evidence.
+#[derive(Debug, Parser)]
+#[command(version)]
+pub(super) struct Args {
+    #[command(subcommand)]
+    pub(super) command: Command,
+}
+
+#[derive(Debug, Subcommand)]
+pub(super) enum Command {
+    /// Check every signature, hash and link of a log, its tiles and its head.
+    Log(LogArgs),
+    /// Check a log, and derive every decision and every event of it again.
+    Replay(LogArgs),
+    /// Say what receipts prove (JSON or `.tlog-proof`), under a key that you know.
+    Receipt(ReceiptArgs),
+    /// Check that a newer head extends an older one.
+    Consistency(ConsistencyArgs),
+}
+
+#[derive(Debug, clap::Args)]
+pub(super) struct LogArgs {
+    /// A data folder, a static log site, or the URL of a server (`http://host:port`).
+    #[arg(value_name = "DIR|URL")]
+    pub(super) source: String,
+    #[command(flatten)]
+    pub(super) trust: TrustArgs,
+    /// Threads that check signatures; one a core if not given.
+    #[arg(long, value_name = "N")]
+    pub(super) threads: Option<NonZero<usize>>,
+    #[command(flatten)]
+    pub(super) output: Output,
+}
+
+#[derive(Debug, clap::Args)]
+pub(super) struct ReceiptArgs {
+    /// Receipts.
+    #[arg(value_name = "FILE", required = true)]
+    pub(super) files: Vec<PathBuf>,
+    #[command(flatten)]
+    pub(super) trust: TrustArgs,
+    /// The ledger's event key, to check the event's own signature too.
+    #[arg(long, value_name = "VKEY")]
+    pub(super) event_key: Option<String>,
+    #[command(flatten)]
+    pub(super) output: Output,
+}
+
+#[derive(Debug, clap::Args)]
+pub(super) struct ConsistencyArgs {
+    /// The older checkpoint, or a receipt.
+    pub(super) old: PathBuf,
+    /// The newer checkpoint, or a receipt.
+    pub(super) new: PathBuf,
+    /// Where the log is, to prove that the one extends the other.
+    #[arg(long, value_name = "DIR|URL")]
+    pub(super) log: Option<String>,
+    #[command(flatten)]
+    pub(super) trust: TrustArgs,
+    #[command(flatten)]
+    pub(super) output: Output,
+}
+
+#[derive(Debug, clap::Args)]
+pub(super) struct TrustArgs {
+    /// The log's checkpoint key, as `countersign keys show --checkpoint` or `GET /log/vkey` prints it.
+    #[arg(long, value_name = "VKEY", conflicts_with = "policy")]
+    pub(super) key: Option<String>,
+    /// A C2SP `tlog-policy` file: logs, witnesses, and how many of them must have signed.
+    #[arg(long, value_name = "FILE")]
+    pub(super) policy: Option<PathBuf>,
+    /// The root key that the log's genesis must name.
+    #[arg(long, value_name = "VKEY")]
+    pub(super) root: Option<String>,
+}
+
+#[derive(Clone, Copy, Debug, clap::Args)]
+pub(super) struct Output {
+    /// How to print the report.
+    #[arg(long, value_enum, default_value_t = Format::Text)]
+    pub(super) format: Format,
+    /// Print no text and no progress; the exit code tells. JSON is printed nevertheless.
+    #[arg(long)]
+    pub(super) quiet: bool,
+}
+
+#[derive(Clone, Copy, Debug, PartialEq, Eq, ValueEnum)]
+pub(super) enum Format {
+    /// For people.
+    Text,
+    /// For programs: one JSON object.
+    Json,
+}

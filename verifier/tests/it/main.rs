@@ -1,0 +1,23 @@
+//! The verifier against whole logs: honest ones, damaged ones, and ones forged with the ledger's own keys.
+#![expect(
+    clippy::unwrap_used,
+    clippy::panic,
+    clippy::indexing_slicing,
+    reason = "a test that fails says where by panicking"
+)]
+
+mod beyond;
+mod cli;
+mod consistency;
+mod damage;
+mod flips;
+mod forgery;
+mod journal;
+mod ledger;
+mod material;
+mod receipt;
+mod site;
+mod sources;
+mod throughput;
+mod trust;
+mod valid;
