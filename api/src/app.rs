@@ -20,8 +20,14 @@ pub struct Options {
 
 impl Default for Options {
     fn default() -> Self {
-        let allowed_origins = vec!["http://localhost:3000".into(), "http://127.0.0.1:3000".into()];
-        Self { open_reads: false, allowed_origins }
+        let allowed_origins = vec![
+            "http://localhost:3000".into(),
+            "http://127.0.0.1:3000".into(),
+        ];
+        Self {
+            open_reads: false,
+            allowed_origins,
+        }
     }
 }
 
@@ -30,6 +36,10 @@ impl Default for Options {
 pub struct App(Arc<Inner>);
 
 /// See [`App`].
+#[expect(
+    missing_debug_implementations,
+    reason = "it holds the salt of the API keys"
+)]
 pub struct Inner {
     pub(crate) ledger: Ledger,
     pub(crate) models: Store,
@@ -53,13 +63,30 @@ impl std::ops::Deref for App {
 
 impl App {
     /// Puts a server together. `site` is the folder of the static log site.
-    pub fn new(ledger: Ledger, models: Store, api_key_salt: [u8; 32], site: std::path::PathBuf, options: Options) -> Self {
-        Self(Arc::new(Inner { ledger, models, api_key_salt, options, site }))
+    pub fn new(
+        ledger: Ledger,
+        models: Store,
+        api_key_salt: [u8; 32],
+        site: std::path::PathBuf,
+        options: Options,
+    ) -> Self {
+        Self(Arc::new(Inner {
+            ledger,
+            models,
+            api_key_salt,
+            options,
+            site,
+        }))
     }
 
     /// Waits, bounded, until the read models have folded `at_least` events: a client reads its own writes.
-    pub(crate) async fn catch_up(&self, at_least: Option<u64>) -> Result<(), crate::error::ApiError> {
-        let Some(at_least) = at_least else { return Ok(()) };
+    pub(crate) async fn catch_up(
+        &self,
+        at_least: Option<u64>,
+    ) -> Result<(), crate::error::ApiError> {
+        let Some(at_least) = at_least else {
+            return Ok(());
+        };
         let wanted = proof::index::TreeSize::new(at_least.min(self.ledger.head().size.get()));
         if self.models.wait_for(wanted, CATCH_UP).await.is_ok() {
             return Ok(());
@@ -68,7 +95,10 @@ impl App {
             axum::http::StatusCode::SERVICE_UNAVAILABLE,
             "BEHIND",
             "the read models are behind",
-            format!("they have folded {} events, {wanted} were asked for; come back", self.models.position()),
+            format!(
+                "they have folded {} events, {wanted} were asked for; come back",
+                self.models.position()
+            ),
         ))
     }
 

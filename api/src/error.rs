@@ -30,23 +30,52 @@ impl ApiError {
         Self::edge(status, reason.code(), reason.text(), detail)
     }
 
-    pub(crate) fn edge(status: StatusCode, reason: &'static str, title: &'static str, detail: impl Into<String>) -> Self {
+    pub(crate) fn edge(
+        status: StatusCode,
+        reason: &'static str,
+        title: &'static str,
+        detail: impl Into<String>,
+    ) -> Self {
         let detail = detail.into();
-        Self { status, reason, title, detail, pointer: None, offset: None, retry_after: None, compat: None }
+        Self {
+            status,
+            reason,
+            title,
+            detail,
+            pointer: None,
+            offset: None,
+            retry_after: None,
+            compat: None,
+        }
     }
 
     pub(crate) fn not_found(detail: impl Into<String>) -> Self {
-        Self::edge(StatusCode::NOT_FOUND, "NOT_FOUND", "there is nothing here", detail)
+        Self::edge(
+            StatusCode::NOT_FOUND,
+            "NOT_FOUND",
+            "there is nothing here",
+            detail,
+        )
     }
 
     /// Something failed that is not the client's fault. The cause goes to the log, not to the client.
     pub(crate) fn internal(cause: impl std::fmt::Display) -> Self {
         tracing::error!(%cause, "internal error");
-        Self::edge(StatusCode::INTERNAL_SERVER_ERROR, "INTERNAL", "the server failed", "the cause is in the server's log")
+        Self::edge(
+            StatusCode::INTERNAL_SERVER_ERROR,
+            "INTERNAL",
+            "the server failed",
+            "the cause is in the server's log",
+        )
     }
 
     pub(crate) fn too_large(detail: impl Into<String>) -> Self {
-        Self::edge(StatusCode::PAYLOAD_TOO_LARGE, "TOO_LARGE", "the request is too large", detail)
+        Self::edge(
+            StatusCode::PAYLOAD_TOO_LARGE,
+            "TOO_LARGE",
+            "the request is too large",
+            detail,
+        )
     }
 
     pub(crate) fn at(mut self, pointer: impl Into<String>) -> Self {
@@ -62,7 +91,12 @@ impl ApiError {
                     self.status = StatusCode::UNPROCESSABLE_ENTITY;
                     let mut loc = vec![json!("body")];
                     let pointer = self.pointer.as_deref().unwrap_or_default();
-                    loc.extend(pointer.split('/').filter(|part| !part.is_empty()).map(|part| json!(part)));
+                    loc.extend(
+                        pointer
+                            .split('/')
+                            .filter(|part| !part.is_empty())
+                            .map(|part| json!(part)),
+                    );
                     json!([{"type": "value_error", "loc": loc, "msg": self.detail}])
                 }
                 StatusCode::SERVICE_UNAVAILABLE => json!({
@@ -106,17 +140,35 @@ impl From<SubmitError> for ApiError {
         };
         match error {
             SubmitError::Rejected(no) => no.into(),
-            SubmitError::Overloaded => {
-                unavailable("OVERLOADED", "too much is waiting already", "the queue is full; come back".into(), Some(1))
-            }
-            SubmitError::Clock(why) => unavailable("CLOCK_BACKWARD", "the server's clock is not believed", why, Some(5)),
+            SubmitError::Overloaded => unavailable(
+                "OVERLOADED",
+                "too much is waiting already",
+                "the queue is full; come back".into(),
+                Some(1),
+            ),
+            SubmitError::Clock(why) => unavailable(
+                "CLOCK_BACKWARD",
+                "the server's clock is not believed",
+                why,
+                Some(5),
+            ),
             SubmitError::NoRoom(why) => {
                 tracing::error!(why, "no room");
-                unavailable("NO_ROOM", "the disk is full", "nothing was written".into(), Some(30))
+                unavailable(
+                    "NO_ROOM",
+                    "the disk is full",
+                    "nothing was written".into(),
+                    Some(30),
+                )
             }
             SubmitError::Stopped(why) => {
                 tracing::error!(why, "submitted to a stopped writer");
-                unavailable("STOPPED", "the writer has stopped", "the outcome is known after a restart".into(), None)
+                unavailable(
+                    "STOPPED",
+                    "the writer has stopped",
+                    "the outcome is known after a restart".into(),
+                    None,
+                )
             }
         }
     }
@@ -142,7 +194,10 @@ impl IntoResponse for ApiError {
                     pointer: self.pointer,
                     offset: self.offset,
                 };
-                (PROBLEM_MEDIA_TYPE, serde_json::to_string(&problem).unwrap_or_default())
+                (
+                    PROBLEM_MEDIA_TYPE,
+                    serde_json::to_string(&problem).unwrap_or_default(),
+                )
             }
         };
         let mut response = Response::new(Body::from(body));

@@ -34,7 +34,11 @@ pub(crate) struct Committer {
 
 impl Committer {
     pub(crate) fn new(personal: bool, earlier: BTreeMap<String, (Commitment, Salt)>) -> Self {
-        Self { personal, earlier, bodies: Vec::new() }
+        Self {
+            personal,
+            earlier,
+            bodies: Vec::new(),
+        }
     }
 
     pub(crate) fn text(&mut self, place: &str, text: String) -> Result<Text, ApiError> {
@@ -50,31 +54,51 @@ impl Committer {
         if !self.personal && bytes.len() <= limits::INLINE_TEXT_BYTES {
             return Ok(Content::Inline(value));
         }
-        Ok(Content::Committed(self.commit(place, bytes, "application/json")?))
+        Ok(Content::Committed(self.commit(
+            place,
+            bytes,
+            "application/json",
+        )?))
     }
 
     /// An action's input: long strings by commitment, anything else in the event.
-    pub(crate) fn input(&mut self, place: &str, value: Value) -> Result<Result<Value, Commitment>, ApiError> {
+    pub(crate) fn input(
+        &mut self,
+        place: &str,
+        value: Value,
+    ) -> Result<Result<Value, Commitment>, ApiError> {
         match value {
-            Value::String(text) if self.personal || text.len() > limits::INLINE_TEXT_BYTES => {
-                Ok(Err(self.commit(place, text.into_bytes(), "text/plain; charset=utf-8")?))
-            }
+            Value::String(text) if self.personal || text.len() > limits::INLINE_TEXT_BYTES => Ok(
+                Err(self.commit(place, text.into_bytes(), "text/plain; charset=utf-8")?),
+            ),
             other => short(place, other).map(Ok),
         }
     }
 
-    fn commit(&mut self, place: &str, bytes: Vec<u8>, media_type: &str) -> Result<Commitment, ApiError> {
+    fn commit(
+        &mut self,
+        place: &str,
+        bytes: Vec<u8>,
+        media_type: &str,
+    ) -> Result<Commitment, ApiError> {
         if bytes.len() > limits::BODY_BYTES {
             let detail = format!("{} bytes, at most {}", bytes.len(), limits::BODY_BYTES);
             return Err(ApiError::too_large(detail).at(place));
         }
-        let reusable = self.earlier.get(place).filter(|(commitment, salt)| commitment.opens(salt, &bytes));
+        let reusable = self
+            .earlier
+            .get(place)
+            .filter(|(commitment, salt)| commitment.opens(salt, &bytes));
         let salt = match reusable {
             Some((_, salt)) => salt.clone(),
             None => Salt::new(ledger::keys::entropy().map_err(ApiError::internal)?),
         };
         let commitment = Commitment::new(&salt, &bytes, media_type);
-        self.bodies.push(StoredBody { commitment: commitment.clone(), salt, bytes });
+        self.bodies.push(StoredBody {
+            commitment: commitment.clone(),
+            salt,
+            bytes,
+        });
         Ok(commitment)
     }
 }
@@ -96,24 +120,37 @@ pub(crate) async fn store(app: &App, bodies: Vec<StoredBody>) -> Result<(), ApiE
     }
     let total: usize = bodies.iter().map(|body| body.bytes.len()).sum();
     if total > limits::BODIES_BYTES {
-        return Err(ApiError::too_large(format!("bodies of {total} bytes, at most {} together", limits::BODIES_BYTES)));
+        return Err(ApiError::too_large(format!(
+            "bodies of {total} bytes, at most {} together",
+            limits::BODIES_BYTES
+        )));
     }
     let app = app.clone();
     let stored = tokio::task::spawn_blocking(move || {
         let all: Vec<_> = bodies
             .iter()
-            .map(|b| ledger::content::Body { commitment: &b.commitment, salt: &b.salt, bytes: &b.bytes })
+            .map(|b| ledger::content::Body {
+                commitment: &b.commitment,
+                salt: &b.salt,
+                bytes: &b.bytes,
+            })
             .collect();
         app.ledger.content().put_many(&all)
     });
-    stored.await.map_err(ApiError::internal)?.map_err(ApiError::internal)
+    stored
+        .await
+        .map_err(ApiError::internal)?
+        .map_err(ApiError::internal)
 }
 
 /// What secrets a value holds, by place and kind; never the value.
 pub(crate) fn secrets(value: &Value) -> Vec<domain::event::proposal::Finding> {
     inspect::json::find(value)
         .into_iter()
-        .map(|found| domain::event::proposal::Finding { place: found.pointer, kind: found.finding.kind.name().to_owned() })
+        .map(|found| domain::event::proposal::Finding {
+            place: found.pointer,
+            kind: found.finding.kind.name().to_owned(),
+        })
         .collect()
 }
 
@@ -122,8 +159,16 @@ pub(crate) fn refuse_secrets(value: &Value) -> Result<(), ApiError> {
     match secrets(value).into_iter().next() {
         None => Ok(()),
         Some(found) => {
-            let detail = format!("what looks like a secret ({}) stands in the request; nothing was stored", found.kind);
-            Err(ApiError::new(StatusCode::UNPROCESSABLE_ENTITY, Reason::SecretInCommand, detail).at(found.place))
+            let detail = format!(
+                "what looks like a secret ({}) stands in the request; nothing was stored",
+                found.kind
+            );
+            Err(ApiError::new(
+                StatusCode::UNPROCESSABLE_ENTITY,
+                Reason::SecretInCommand,
+                detail,
+            )
+            .at(found.place))
         }
     }
 }
@@ -132,8 +177,14 @@ pub(crate) fn refuse_secrets(value: &Value) -> Result<(), ApiError> {
 pub(crate) type Earlier = BTreeMap<String, (Commitment, Salt)>;
 
 /// An event that is known to stand in the log.
-pub(crate) fn event_at(app: &App, seq: proof::index::LeafIndex) -> Result<domain::event::Event, ApiError> {
-    let leaf = app.ledger.leaf(seq)?.ok_or_else(|| ApiError::internal(format!("event {seq} is not there")))?;
+pub(crate) fn event_at(
+    app: &App,
+    seq: proof::index::LeafIndex,
+) -> Result<domain::event::Event, ApiError> {
+    let leaf = app
+        .ledger
+        .leaf(seq)?
+        .ok_or_else(|| ApiError::internal(format!("event {seq} is not there")))?;
     let leaf = proof::leaf::Leaf::parse(&leaf).map_err(ApiError::internal)?;
     domain::event::Event::parse(leaf.payload).map_err(ApiError::internal)
 }
@@ -145,7 +196,12 @@ pub(crate) fn salts<'a>(
 ) -> Result<Earlier, ApiError> {
     let mut found = BTreeMap::new();
     for (place, commitment) in places {
-        if let Some((salt, _)) = app.ledger.content().get(commitment).map_err(ApiError::internal)? {
+        if let Some((salt, _)) = app
+            .ledger
+            .content()
+            .get(commitment)
+            .map_err(ApiError::internal)?
+        {
             found.insert(place, (commitment.clone(), salt));
         }
     }
@@ -155,7 +211,9 @@ pub(crate) fn salts<'a>(
 /// The same for bodies beside a signed command: they cannot be redacted without breaking the signature.
 pub(crate) fn refuse_secret_bodies(bodies: &[StoredBody]) -> Result<(), ApiError> {
     for body in bodies {
-        refuse_secrets(&Value::String(String::from_utf8_lossy(&body.bytes).into_owned()))?;
+        refuse_secrets(&Value::String(
+            String::from_utf8_lossy(&body.bytes).into_owned(),
+        ))?;
     }
     Ok(())
 }

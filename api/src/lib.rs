@@ -34,5 +34,7 @@ pub async fn serve(
     app: App,
     stop: impl Future<Output = ()> + Send + 'static,
 ) -> std::io::Result<()> {
-    axum::serve(listener, router(app)).with_graceful_shutdown(stop).await
+    axum::serve(listener, router(app))
+        .with_graceful_shutdown(stop)
+        .await
 }

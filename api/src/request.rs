@@ -19,10 +19,24 @@ fn unreadable(error: &JsonError, bytes: &[u8]) -> ApiError {
     let rest = bytes.get(error.offset()..).unwrap_or_default();
     let rest = rest.strip_prefix(b"-").unwrap_or(rest);
     let not_a_number = rest.starts_with(b"NaN") || rest.starts_with(b"Infinity");
-    let unfit = matches!(error.kind(), JsonErrorKind::DuplicateKey(_) | JsonErrorKind::IntegerRange | JsonErrorKind::NotFinite | JsonErrorKind::LoneSurrogate | JsonErrorKind::Depth) || not_a_number;
-    let status = if unfit { StatusCode::UNPROCESSABLE_ENTITY } else { StatusCode::BAD_REQUEST };
+    let unfit = matches!(
+        error.kind(),
+        JsonErrorKind::DuplicateKey(_)
+            | JsonErrorKind::IntegerRange
+            | JsonErrorKind::NotFinite
+            | JsonErrorKind::LoneSurrogate
+            | JsonErrorKind::Depth
+    ) || not_a_number;
+    let status = if unfit {
+        StatusCode::UNPROCESSABLE_ENTITY
+    } else {
+        StatusCode::BAD_REQUEST
+    };
     let detail = if not_a_number {
-        format!("JSON cannot carry NaN or Infinity, at byte {}", error.offset())
+        format!(
+            "JSON cannot carry NaN or Infinity, at byte {}",
+            error.offset()
+        )
     } else {
         error.to_string()
     };
@@ -37,11 +51,19 @@ pub(crate) fn typed<T: DeserializeOwned>(value: Value) -> Result<T, ApiError> {
         let mut pointer = String::new();
         for segment in error.path() {
             match segment {
-                serde_path_to_error::Segment::Seq { index } => pointer.push_str(&format!("/{index}")),
+                serde_path_to_error::Segment::Seq { index } => {
+                    pointer.push_str(&format!("/{index}"))
+                }
                 serde_path_to_error::Segment::Map { key } => pointer.push_str(&format!("/{key}")),
-                serde_path_to_error::Segment::Enum { .. } | serde_path_to_error::Segment::Unknown => {}
+                serde_path_to_error::Segment::Enum { .. }
+                | serde_path_to_error::Segment::Unknown => {}
             }
         }
-        ApiError::new(StatusCode::UNPROCESSABLE_ENTITY, Reason::Malformed, error.inner().to_string()).at(pointer)
+        ApiError::new(
+            StatusCode::UNPROCESSABLE_ENTITY,
+            Reason::Malformed,
+            error.inner().to_string(),
+        )
+        .at(pointer)
     })
 }

@@ -39,7 +39,10 @@ pub fn router(app: App) -> Router {
         .merge(compat::routes())
         .fallback(unknown)
         .layer(axum::middleware::from_fn(plain_errors))
-        .layer(axum::middleware::from_fn_with_state(app.clone(), cors::cors))
+        .layer(axum::middleware::from_fn_with_state(
+            app.clone(),
+            cors::cors,
+        ))
         .layer(DefaultBodyLimit::max(request::BODY_BYTES))
         .with_state(app)
 }
@@ -50,19 +53,40 @@ async fn unknown(method: Method, uri: Uri) -> ApiError {
 
 /// The framework refuses oversized bodies, wrong methods and unreadable queries in plain text; clients get the same
 /// shape for every refusal.
-async fn plain_errors(request: axum::extract::Request, next: axum::middleware::Next) -> axum::response::Response {
+async fn plain_errors(
+    request: axum::extract::Request,
+    next: axum::middleware::Next,
+) -> axum::response::Response {
     use axum::response::IntoResponse;
     let compat = request.uri().path().starts_with("/v1/");
     let response = next.run(request).await;
     let status = response.status();
-    let ours = response.headers().get("content-type").is_some_and(|t| t.as_bytes().contains(&b'/') && t != "text/plain; charset=utf-8");
+    let ours = response
+        .headers()
+        .get("content-type")
+        .is_some_and(|t| t.as_bytes().contains(&b'/') && t != "text/plain; charset=utf-8");
     if !status.is_client_error() || ours {
         return response;
     }
     let error = match status {
-        StatusCode::PAYLOAD_TOO_LARGE => ApiError::too_large(format!("at most {} bytes", request::BODY_BYTES)),
-        StatusCode::METHOD_NOT_ALLOWED => ApiError::edge(status, "METHOD_NOT_ALLOWED", "the route has other methods", "Method Not Allowed"),
-        _ => ApiError::new(status, domain::reason::Reason::Malformed, "the path or the query cannot be read"),
+        StatusCode::PAYLOAD_TOO_LARGE => {
+            ApiError::too_large(format!("at most {} bytes", request::BODY_BYTES))
+        }
+        StatusCode::METHOD_NOT_ALLOWED => ApiError::edge(
+            status,
+            "METHOD_NOT_ALLOWED",
+            "the route has other methods",
+            "Method Not Allowed",
+        ),
+        _ => ApiError::new(
+            status,
+            domain::reason::Reason::Malformed,
+            "the path or the query cannot be read",
+        ),
     };
-    if compat { error.into_compat().into_response() } else { error.into_response() }
+    if compat {
+        error.into_compat().into_response()
+    } else {
+        error.into_response()
+    }
 }

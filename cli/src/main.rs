@@ -10,7 +10,13 @@ use std::process::ExitCode;
 
 /// Let agents act only under explicit, provable authority.
 #[derive(Debug, Parser)]
-#[command(name = "countersign", version, about, max_term_width = 100, arg_required_else_help = true)]
+#[command(
+    name = "countersign",
+    version,
+    about,
+    max_term_width = 100,
+    arg_required_else_help = true
+)]
 struct Arguments {
     #[command(subcommand)]
     command: Command,
@@ -55,9 +61,7 @@ enum Command {
 
 fn main() -> ExitCode {
     // A child that confines itself must do so before anything else happens.
-    if let Some(code) = runner::confined_main_if_requested() {
-        return code;
-    }
+    runner::confined_main_if_requested();
     let arguments = match Arguments::try_parse() {
         Ok(arguments) => arguments,
         Err(error) => return output::usage(&error),

@@ -16,7 +16,9 @@ use proof::merkle::{Frontier, leaf_hash};
 const LEAF_BYTES: usize = 1024;
 
 fn main() -> Result<(), Box<dyn Error>> {
-    let dir = std::env::args().nth(1).unwrap_or_else(|| "target/append-example".into());
+    let dir = std::env::args()
+        .nth(1)
+        .unwrap_or_else(|| "target/append-example".into());
     let dir = Path::new(&dir);
     std::fs::create_dir_all(dir)?;
     let (p50, p99) = fsync_probe(dir, 2000)?;
@@ -41,8 +43,14 @@ fn append(parent: &Path, batch: usize, frames: u32) -> Result<(), Box<dyn Error>
     for _ in 0..frames {
         let leaves = vec![vec![b'x'; LEAF_BYTES]; batch];
         let start = frontier.size();
-        leaves.iter().for_each(|leaf| frontier.push(leaf_hash(leaf)));
-        let frame = Frame { start, leaves: &leaves, root: frontier.root() };
+        for leaf in &leaves {
+            frontier.push(leaf_hash(leaf));
+        }
+        let frame = Frame {
+            start,
+            leaves: &leaves,
+            root: frontier.root(),
+        };
         let before = Instant::now();
         journal.append(&frame)?;
         latencies.push(before.elapsed());
@@ -60,10 +68,10 @@ fn append(parent: &Path, batch: usize, frames: u32) -> Result<(), Box<dyn Error>
         latencies.last().copied().unwrap_or_default(),
     );
     drop(journal);
-    reopen(&dir, frontier)
+    reopen(&dir, &frontier)
 }
 
-fn reopen(dir: &Path, expected: Frontier) -> Result<(), Box<dyn Error>> {
+fn reopen(dir: &Path, expected: &Frontier) -> Result<(), Box<dyn Error>> {
     let started = Instant::now();
     let mut leaves = 0_u64;
     let opened = SegmentJournal::open(dir, &Options::new("append.example"), &mut |_, _| {
@@ -72,5 +80,9 @@ fn reopen(dir: &Path, expected: Frontier) -> Result<(), Box<dyn Error>> {
     })?;
     let took: Duration = started.elapsed();
     println!("  reopened with {leaves} leaves in {took:?}");
-    if opened.frontier == expected { Ok(()) } else { Err("another tree".into()) }
+    if opened.frontier == *expected {
+        Ok(())
+    } else {
+        Err("another tree".into())
+    }
 }

@@ -20,7 +20,9 @@ use proof::{Checkpoint, KeyName, LeafIndex, SecretKey, SignerKey};
 const LEAVES: u64 = 30_000;
 
 fn main() -> Result<(), Box<dyn Error>> {
-    let dir = std::env::args().nth(1).unwrap_or_else(|| "target/publish-example".into());
+    let dir = std::env::args()
+        .nth(1)
+        .unwrap_or_else(|| "target/publish-example".into());
     let dir = Path::new(&dir);
     if dir.exists() {
         std::fs::remove_dir_all(dir)?;
@@ -35,33 +37,39 @@ fn main() -> Result<(), Box<dyn Error>> {
         published: None,
         check: Check::Edge,
     };
-    let mut site = TileTree::open(dir, &Staging::open(dir)?, &source)?;
+    let mut opened = TileTree::open(dir, &Staging::open(dir)?, &source)?;
     for round in 1..=5 {
         let leaves: Vec<LeafBytes> = (0..LEAVES).map(|_| Arc::new(vec![b'x'; 1024])).collect();
         let hashes: Vec<_> = leaves.iter().map(|leaf| leaf_hash(leaf)).collect();
-        hashes.iter().for_each(|hash| frontier.push(*hash));
+        for hash in &hashes {
+            frontier.push(*hash);
+        }
         let started = Instant::now();
         for (leaves, hashes) in leaves.chunks(64).zip(hashes.chunks(64)) {
-            site.tree.append(leaves, hashes);
+            opened.tree.append(leaves, hashes);
         }
         let appended = started.elapsed();
 
         let size = frontier.size();
         let started = Instant::now();
         for index in size.get() - 1000..size.get() {
-            inclusion_proof(&*site.tree, LeafIndex::new(index), size)?;
+            inclusion_proof(&*opened.tree, LeafIndex::new(index), size)?;
         }
         let proved = started.elapsed() / 1000;
 
-        let head = Checkpoint { origin: "publish.example".into(), size, root: frontier.root() };
+        let head = Checkpoint {
+            origin: "publish.example".into(),
+            size,
+            root: frontier.root(),
+        };
         let started = Instant::now();
-        site.writer.publish(&head.sign(&signer))?;
+        opened.writer.publish(&head.sign(&signer))?;
         let published = started.elapsed();
 
         let started = Instant::now();
         for index in 0..200 {
-            inclusion_proof(&*site.tree, LeafIndex::new(index * 131), size)?;
-            site.tree.read_entry(LeafIndex::new(index * 131))?;
+            inclusion_proof(&*opened.tree, LeafIndex::new(index * 131), size)?;
+            opened.tree.read_entry(LeafIndex::new(index * 131))?;
         }
         println!(
             "{round}: {LEAVES} leaves of 1 KiB appended in {appended:?}, published in {published:?}; \

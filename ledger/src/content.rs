@@ -94,7 +94,11 @@ impl ContentStore {
         salt: &Salt,
         bytes: &[u8],
     ) -> Result<(), ContentError> {
-        self.put_many(&[Body { commitment, salt, bytes }])
+        self.put_many(&[Body {
+            commitment,
+            salt,
+            bytes,
+        }])
     }
 
     /// Stores several bodies durably, with their syncs together. All of them are checked before
@@ -104,7 +108,9 @@ impl ContentStore {
         for body in bodies {
             check_length(body.bytes)?;
             if !body.commitment.opens(body.salt, body.bytes) {
-                return Err(ContentError::DoesNotOpen { sha256: body.commitment.sha256 });
+                return Err(ContentError::DoesNotOpen {
+                    sha256: body.commitment.sha256,
+                });
             }
             total = total.saturating_add(on_disk(body.bytes.len()));
         }
@@ -141,7 +147,11 @@ impl ContentStore {
     pub fn iter(&self) -> impl Iterator<Item = Result<Hash, ContentError>> {
         (0..=u8::MAX).flat_map(|shard| {
             match durable::list(&self.root.join(format!("{shard:02x}"))) {
-                Ok(names) => names.iter().filter_map(|name| name.parse().ok()).map(Ok).collect(),
+                Ok(names) => names
+                    .iter()
+                    .filter_map(|name| name.parse().ok())
+                    .map(Ok)
+                    .collect(),
                 Err(error) => vec![Err(error.into())],
             }
         })
@@ -157,7 +167,11 @@ impl ContentStore {
 /// Whether a body is short enough to be stored.
 fn check_length(bytes: &[u8]) -> Result<(), ContentError> {
     let got = on_disk(bytes.len());
-    if got > MAX_BODY_BYTES { Err(ContentError::TooLarge { got }) } else { Ok(()) }
+    if got > MAX_BODY_BYTES {
+        Err(ContentError::TooLarge { got })
+    } else {
+        Ok(())
+    }
 }
 
 /// Whether there is room for so many bytes more.
@@ -179,7 +193,11 @@ fn read_salted(
     // Looked at before reading: the length of a damaged file may be anything.
     match fs::metadata(path) {
         Ok(metadata) if metadata.len() == expected => {}
-        Ok(_) => return Err(ContentError::Damaged { file: path.to_path_buf() }),
+        Ok(_) => {
+            return Err(ContentError::Damaged {
+                file: path.to_path_buf(),
+            });
+        }
         Err(error) if error.kind() == std::io::ErrorKind::NotFound => return Ok(None),
         Err(error) => return Err(IoError::at("look at", path)(error).into()),
     }
@@ -190,7 +208,9 @@ fn read_salted(
     bytes.drain(..SALT_BYTES.min(bytes.len()));
     match salt.filter(|salt| commitment.opens(salt, &bytes)) {
         Some(salt) => Ok(Some((salt, bytes))),
-        None => Err(ContentError::Damaged { file: path.to_path_buf() }),
+        None => Err(ContentError::Damaged {
+            file: path.to_path_buf(),
+        }),
     }
 }
 
@@ -202,13 +222,23 @@ impl fmt::Display for ContentError {
                 write!(f, "salt and body do not open commitment {sha256}")
             }
             Self::TooLarge { got } => {
-                write!(f, "expected a body of at most {MAX_BODY_BYTES} bytes, got {got}")
+                write!(
+                    f,
+                    "expected a body of at most {MAX_BODY_BYTES} bytes, got {got}"
+                )
             }
             Self::NoRoom { free } => {
-                write!(f, "expected {MIN_FREE_BYTES} bytes to stay free, there are {free}")
+                write!(
+                    f,
+                    "expected {MIN_FREE_BYTES} bytes to stay free, there are {free}"
+                )
             }
             Self::Damaged { file } => {
-                write!(f, "damage in `{}`: not what its name commits to", file.display())
+                write!(
+                    f,
+                    "damage in `{}`: not what its name commits to",
+                    file.display()
+                )
             }
         }
     }

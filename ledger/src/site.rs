@@ -65,12 +65,7 @@ pub struct TileTree {
 }
 
 impl TileTree {
-    fn new(
-        data_dir: &Path,
-        staging: Staging,
-        journal: Arc<dyn JournalReader>,
-        edge: Edge,
-    ) -> Self {
+    fn new(data_dir: &Path, staging: Staging, journal: Arc<dyn JournalReader>, edge: Edge) -> Self {
         Self {
             public: data_dir.join("public"),
             staging,
@@ -108,7 +103,9 @@ impl TileTree {
     }
 
     fn tile_path(&self, (level, index): TileId, width: u16) -> Result<PathBuf, TreeError> {
-        Ok(self.public.join(TileCoord::new(level, index, width)?.path()))
+        Ok(self
+            .public
+            .join(TileCoord::new(level, index, width)?.path()))
     }
 
     fn bundle_path(&self, index: u64, width: u16) -> Result<PathBuf, TreeError> {

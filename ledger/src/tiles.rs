@@ -38,7 +38,9 @@ struct CacheState {
 
 impl Tile {
     pub(crate) const fn new() -> Self {
-        Self { rows: [const { Vec::new() }; TILE_ROWS] }
+        Self {
+            rows: [const { Vec::new() }; TILE_ROWS],
+        }
     }
 
     /// Adds a hash. A tile that is full takes no more.
@@ -59,7 +61,9 @@ impl Tile {
 
     pub(crate) fn from_hashes(hashes: &[Hash]) -> Self {
         let mut tile = Self::new();
-        hashes.iter().for_each(|hash| tile.push(*hash));
+        for hash in hashes {
+            tile.push(*hash);
+        }
         tile
     }
 
@@ -70,7 +74,10 @@ impl Tile {
 
     /// The subtree of 2^`row` hashes with this number in the tile, if it is complete.
     pub(crate) fn node(&self, row: u8, number: u64) -> Option<Hash> {
-        self.rows.get(usize::from(row))?.get(in_memory(number)).copied()
+        self.rows
+            .get(usize::from(row))?
+            .get(in_memory(number))
+            .copied()
     }
 
     /// The hash that a full tile is in the level above.
@@ -91,7 +98,10 @@ impl Default for Tile {
 
 impl TileCache {
     pub(crate) fn new(capacity: usize) -> Self {
-        Self { capacity, state: Mutex::default() }
+        Self {
+            capacity,
+            state: Mutex::default(),
+        }
     }
 
     pub(crate) fn get(&self, id: TileId) -> Option<Arc<Tile>> {
@@ -109,7 +119,11 @@ impl TileCache {
         let now = state.clock;
         if state.tiles.len() >= self.capacity {
             // A scan, but only when a tile was read from disk, which costs far more.
-            let oldest = state.tiles.iter().min_by_key(|(_, (used, _))| *used).map(|(id, _)| *id);
+            let oldest = state
+                .tiles
+                .iter()
+                .min_by_key(|(_, (used, _))| *used)
+                .map(|(id, _)| *id);
             oldest.and_then(|oldest| state.tiles.remove(&oldest));
         }
         state.tiles.insert(id, (now, tile));
@@ -117,7 +131,11 @@ impl TileCache {
 
     /// Forgets a tile, so that it is read from disk again.
     pub(crate) fn remove(&self, id: TileId) {
-        self.state.lock().unwrap_or_else(PoisonError::into_inner).tiles.remove(&id);
+        self.state
+            .lock()
+            .unwrap_or_else(PoisonError::into_inner)
+            .tiles
+            .remove(&id);
     }
 }
 

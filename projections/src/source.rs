@@ -1,8 +1,11 @@
 //! The log as a follower sees it.
 
 use std::fmt;
+use std::sync::Arc;
 
+use domain::command::Command;
 use domain::event::projection::ProjectionDigest;
+use ledger::Ledger;
 use proof::{LeafIndex, TreeSize};
 use tokio::sync::watch;
 
@@ -12,14 +15,38 @@ pub trait Source: Send + 'static {
     fn committed(&self) -> watch::Receiver<TreeSize>;
 
     /// Committed leaves in order from `from` on: at least one if there is one, and at most `max`.
-    fn read(&self, from: LeafIndex, max: usize) -> Result<Vec<Vec<u8>>, SourceError>;
+    fn read(&self, from: LeafIndex, max: usize) -> Result<Vec<Arc<Vec<u8>>>, SourceError>;
 
-    /// Has the digests that the read models had at `position` recorded in the log.
+    /// Has the digests that the read models had at `position` recorded in the log. May block.
     fn attest(
         &self,
         position: TreeSize,
         projections: Vec<ProjectionDigest>,
     ) -> Result<(), SourceError>;
+}
+
+impl Source for Ledger {
+    fn committed(&self) -> watch::Receiver<TreeSize> {
+        self.watch()
+    }
+
+    fn read(&self, from: LeafIndex, max: usize) -> Result<Vec<Arc<Vec<u8>>>, SourceError> {
+        Self::read(self, from, max).map_err(SourceError::new)
+    }
+
+    fn attest(
+        &self,
+        position: TreeSize,
+        projections: Vec<ProjectionDigest>,
+    ) -> Result<(), SourceError> {
+        let command = Command::AttestProjections {
+            position,
+            projections,
+        };
+        self.submit_blocking(command)
+            .map(drop)
+            .map_err(SourceError::new)
+    }
 }
 
 /// Why the log could not answer.
@@ -40,23 +67,3 @@ impl fmt::Display for SourceError {
 }
 
 impl std::error::Error for SourceError {}
-
-impl Source for ledger::Ledger {
-    fn committed(&self) -> watch::Receiver<TreeSize> {
-        self.watch()
-    }
-
-    fn read(&self, from: LeafIndex, max: usize) -> Result<Vec<Vec<u8>>, SourceError> {
-        let leaves = Self::read(self, from, max).map_err(SourceError::new)?;
-        Ok(leaves.iter().map(|leaf| leaf.to_vec()).collect())
-    }
-
-    fn attest(
-        &self,
-        position: TreeSize,
-        projections: Vec<ProjectionDigest>,
-    ) -> Result<(), SourceError> {
-        let command = domain::command::Command::AttestProjections { position, projections };
-        self.submit_blocking(command).map(|_| ()).map_err(SourceError::new)
-    }
-}

@@ -11,7 +11,7 @@ use std::fmt;
 
 /// Why the runner could not catch up.
 #[derive(Debug)]
-pub enum AdvanceError {
+pub(crate) enum AdvanceError {
     /// The server did not answer as it should.
     Server(client::Error),
     /// What it answered does not hold.
@@ -31,28 +31,54 @@ impl std::error::Error for AdvanceError {}
 
 /// A ledger as the pinned root made it.
 #[derive(Debug, Clone)]
-pub struct Known {
+pub(crate) struct Known {
     /// The log's name.
-    pub origin: String,
+    pub(crate) origin: String,
     /// The head that this runner may now say it has seen.
-    pub head: SeenHead,
+    pub(crate) head: SeenHead,
 }
 
 /// Verifies the genesis under the pinned root, and that the server's head extends the last one seen.
 ///
 /// # Errors
 /// If the server cannot be reached, or if any of it does not hold.
-pub async fn advance(client: &Client, pins: &Pins, seen: SeenHead) -> Result<Known, AdvanceError> {
-    let refuse = |condition, detail: &dyn fmt::Display| AdvanceError::Refused(Refusal::new(condition, detail));
-    let receipt = client.event_receipt(LeafIndex::new(0)).await.map_err(AdvanceError::Server)?;
+pub(crate) async fn advance(
+    client: &Client,
+    pins: &Pins,
+    seen: SeenHead,
+) -> Result<Known, AdvanceError> {
+    let refuse = |condition, detail: &dyn fmt::Display| {
+        AdvanceError::Refused(Refusal::new(condition, detail))
+    };
+    let receipt = client
+        .event_receipt(LeafIndex::new(0))
+        .await
+        .map_err(AdvanceError::Server)?;
     let created = genesis(&receipt, pins).map_err(AdvanceError::Refused)?;
-    let key = VerifierKey::parse(&created.genesis.checkpoint).map_err(|e| refuse("checkpoint", &e))?;
+    let key =
+        VerifierKey::parse(&created.genesis.checkpoint).map_err(|e| refuse("checkpoint", &e))?;
     receipt.verify(&key).map_err(|e| refuse("inclusion", &e))?;
     let answer = client.head().await.map_err(AdvanceError::Server)?;
-    let checkpoint = Checkpoint::open(&answer.checkpoint, &key).map_err(|e| refuse("checkpoint", &e))?;
-    let proof = client.consistency(seen.size, checkpoint.size).await.map_err(AdvanceError::Server)?;
-    verify_consistency(seen.size, &seen.root, checkpoint.size, &checkpoint.root, &proof.path)
-        .map_err(|e| refuse("consistent_with_last_head", &e))?;
-    let head = SeenHead { size: checkpoint.size, root: checkpoint.root };
-    Ok(Known { origin: created.genesis.origin, head })
+    let checkpoint =
+        Checkpoint::open(&answer.checkpoint, &key).map_err(|e| refuse("checkpoint", &e))?;
+    let proof = client
+        .consistency(seen.size, checkpoint.size)
+        .await
+        .map_err(AdvanceError::Server)?;
+    verify_consistency(
+        seen.size,
+        &seen.root,
+        checkpoint.size,
+        &checkpoint.root,
+        &proof.path,
+    )
+    .map_err(|e| refuse("consistent_with_last_head", &e))?;
+    let head = SeenHead {
+        size: checkpoint.size,
+        root: checkpoint.root,
+    };
+    Ok(Known {
+        origin: created.genesis.origin,
+        head,
+    })
 }

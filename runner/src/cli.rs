@@ -3,6 +3,7 @@
 use crate::executor::{Config, Executor};
 use crate::identity::{HeadFile, load_or_create};
 use crate::service::Service;
+use crate::toolchain::Toolchain;
 use crate::warrant::Pins;
 use clap::Args;
 use client::{Client, Key};
@@ -34,7 +35,12 @@ pub struct Arguments {
     #[arg(long, value_name = "FILE")]
     manifest: Option<PathBuf>,
     /// An API key, for a server whose reads are not open
-    #[arg(long, value_name = "KEY", env = "COUNTERSIGN_RUNNER_KEY", hide_env_values = true)]
+    #[arg(
+        long,
+        value_name = "KEY",
+        env = "COUNTERSIGN_RUNNER_KEY",
+        hide_env_values = true
+    )]
     api_key: Option<String>,
     /// End when the process that started this one ends
     #[arg(long)]
@@ -58,11 +64,26 @@ pub fn run(arguments: &Arguments) -> ExitCode {
     }
 }
 
+/// Asks the kernel to end this process when the one that started it ends.
+fn die_with_parent() -> Result<(), String> {
+    use rustix::process::{Signal, getppid, set_parent_process_death_signal};
+    let parent = getppid();
+    set_parent_process_death_signal(Some(Signal::TERM)).map_err(|e| e.to_string())?;
+    // If it ended in between, nobody will be told.
+    if getppid() == parent {
+        Ok(())
+    } else {
+        Err("the process that started this one has ended".into())
+    }
+}
+
 fn start(arguments: &Arguments) -> Result<(), String> {
     if arguments.parent_death {
-        crate::confine::die_with_parent().map_err(|e| e.to_string())?;
+        die_with_parent()?;
     }
-    let make = |path: &PathBuf| std::fs::create_dir_all(path).map_err(|e| format!("{}: {e}", path.display()));
+    let make = |path: &PathBuf| {
+        std::fs::create_dir_all(path).map_err(|e| format!("{}: {e}", path.display()))
+    };
     make(&arguments.data)?;
     let key = load_or_create(&arguments.data, &arguments.runner_id).map_err(|e| e.to_string())?;
     if arguments.show_key {
@@ -70,7 +91,10 @@ fn start(arguments: &Arguments) -> Result<(), String> {
     }
     let pins = Pins {
         root: VerifierKey::parse(&arguments.root).map_err(|e| format!("--root: {e}"))?,
-        runner_id: arguments.runner_id.parse().map_err(|e| format!("--runner-id: {e}"))?,
+        runner_id: arguments
+            .runner_id
+            .parse()
+            .map_err(|e| format!("--runner-id: {e}"))?,
         key: *key.verifier().key(),
     };
     let manifest = match &arguments.manifest {
@@ -79,11 +103,20 @@ fn start(arguments: &Arguments) -> Result<(), String> {
     };
     let manifest = Manifest::parse(&manifest).map_err(|e| e.to_string())?;
     let own = crate::Manifest::parse(&manifest.to_bytes()).map_err(|e| e.to_string())?;
-    let config = Config::new(&arguments.project, &arguments.data);
-    let executor = Executor::new(config, own).map_err(|e| e.to_string())?;
+    let mut config = Config::new(&arguments.project, &arguments.data, own);
+    config.toolchain = Toolchain::detect();
+    let executor = Executor::open(config).map_err(|e| e.to_string())?;
     let client = Client::new(&arguments.url, arguments.api_key.clone().map(Key::new));
     let heads = HeadFile::of(&arguments.data);
-    let service = Service::new(client, pins, key.secret().clone(), manifest, executor, heads, arguments.quiet);
+    let service = Service::new(
+        client,
+        pins,
+        key.secret().clone(),
+        manifest,
+        executor,
+        heads,
+        arguments.quiet,
+    );
     let runtime = tokio::runtime::Builder::new_multi_thread()
         .worker_threads(2)
         .enable_all()

@@ -12,7 +12,10 @@ pub(crate) struct Digested {
 
 /// Of bytes in memory.
 pub(crate) fn of(bytes: &[u8]) -> Digested {
-    Digested { sha256: hex::encode(Sha256::digest(bytes)), length: u64::try_from(bytes.len()).unwrap_or(u64::MAX) }
+    Digested {
+        sha256: hex::encode(Sha256::digest(bytes)),
+        length: u64::try_from(bytes.len()).unwrap_or(u64::MAX),
+    }
 }
 
 /// Of everything that a reader has; it is written on while it passes.
@@ -22,12 +25,17 @@ pub(crate) fn copy(from: &mut impl Read, to: &mut impl Write) -> std::io::Result
     let mut length = 0_u64;
     loop {
         let count = from.read(&mut buffer)?;
-        let Some(piece) = buffer.get(..count).filter(|piece| !piece.is_empty()) else { break };
+        let Some(piece) = buffer.get(..count).filter(|piece| !piece.is_empty()) else {
+            break;
+        };
         hasher.update(piece);
         to.write_all(piece)?;
         length = length.saturating_add(u64::try_from(count).unwrap_or(u64::MAX));
     }
-    Ok(Digested { sha256: hex::encode(hasher.finalize()), length })
+    Ok(Digested {
+        sha256: hex::encode(hasher.finalize()),
+        length,
+    })
 }
 
 /// Of everything that a reader has.

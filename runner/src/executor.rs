@@ -88,16 +88,34 @@ impl Executor {
     /// runner left behind are removed.
     pub fn open(config: Config) -> io::Result<Self> {
         let project = Root::open(&config.project)?;
-        fs::DirBuilder::new().recursive(true).mode(0o700).create(&config.data)?;
+        fs::DirBuilder::new()
+            .recursive(true)
+            .mode(0o700)
+            .create(&config.data)?;
         let data = config.data.canonicalize()?;
         let lock = File::create(data.join("lock"))?;
-        lock.try_lock().map_err(|_| io::Error::new(io::ErrorKind::ResourceBusy, "another runner uses this data folder"))?;
+        lock.try_lock().map_err(|_| {
+            io::Error::new(
+                io::ErrorKind::ResourceBusy,
+                "another runner uses this data folder",
+            )
+        })?;
         let work = work_folder(&config, &data)?;
         for entry in fs::read_dir(&work)?.flatten() {
             remove_tree(&entry.path());
         }
-        let excluded = [&data, &work].into_iter().filter_map(|own| inside(project.path(), own)).collect();
-        Ok(Self { config: Config { data, ..config }, project, excluded, work, changing: Mutex::new(()), _lock: lock })
+        let excluded = [&data, &work]
+            .into_iter()
+            .filter_map(|own| inside(project.path(), own))
+            .collect();
+        Ok(Self {
+            config: Config { data, ..config },
+            project,
+            excluded,
+            work,
+            changing: Mutex::new(()),
+            _lock: lock,
+        })
     }
 
     /// Carries out one action. It blocks until the action is done, which it is at its deadline at the latest.
@@ -114,14 +132,26 @@ impl Executor {
         outcome
     }
 
-    fn attempt(&self, action: &ActionSpec, cancel: &Cancel, begin: Instant) -> Result<Outcome, Refusal> {
+    fn attempt(
+        &self,
+        action: &ActionSpec,
+        cancel: &Cancel,
+        begin: Instant,
+    ) -> Result<Outcome, Refusal> {
         let tool = self.config.manifest.admit(action)?;
         refuse_secrets(action)?;
         let allowed = Duration::from_secs(u64::from(tool.timeout_seconds));
         let timeout = action.timeout.map_or(allowed, |asked| asked.min(allowed));
-        let pace = Pace { deadline: begin + timeout, cancel: cancel.clone() };
+        let pace = Pace {
+            deadline: begin + timeout,
+            cancel: cancel.clone(),
+        };
         pace.check()?;
-        tools::run(&Job { executor: self, action, pace })
+        tools::run(&Job {
+            executor: self,
+            action,
+            pace,
+        })
     }
 }
 
@@ -129,8 +159,15 @@ impl Executor {
 fn refuse_secrets(action: &ActionSpec) -> Result<(), Refusal> {
     for (name, value) in &action.inputs {
         if let Some(found) = inspect::json::find(value).first() {
-            let place = format!("at byte {} of `{}`", found.finding.start, found.pointer);
-            let detail = format!("input `{name}` holds a secret of kind {} {place}", found.finding.kind);
+            let place = if found.pointer.is_empty() {
+                String::new()
+            } else {
+                format!(" in `{}`", found.pointer)
+            };
+            let detail = format!(
+                "input `{name}` holds a secret of kind {} at byte {}{place}",
+                found.finding.kind, found.finding.start
+            );
             return Err(Refusal::new(Failure::InputRefused, detail));
         }
     }
@@ -141,7 +178,10 @@ fn refuse_secrets(action: &ActionSpec) -> Result<(), Refusal> {
 fn work_folder(config: &Config, data: &Path) -> io::Result<PathBuf> {
     let path = config.work.clone().unwrap_or_else(|| {
         let name = crate::digest::of(data.as_os_str().as_encoded_bytes()).sha256;
-        std::env::temp_dir().join(format!("countersign-{}", name.get(..16).unwrap_or_default()))
+        std::env::temp_dir().join(format!(
+            "countersign-{}",
+            name.get(..16).unwrap_or_default()
+        ))
     });
     let mut builder = fs::DirBuilder::new();
     builder.mode(0o700);
@@ -150,7 +190,9 @@ fn work_folder(config: &Config, data: &Path) -> io::Result<PathBuf> {
         _ => {}
     }
     let metadata = fs::symlink_metadata(&path)?;
-    let ours = metadata.is_dir() && metadata.uid() == rustix::process::geteuid().as_raw() && metadata.mode() & 0o077 == 0;
+    let ours = metadata.is_dir()
+        && metadata.uid() == rustix::process::geteuid().as_raw()
+        && metadata.mode().trailing_zeros() >= 6;
     if !ours {
         let message = format!("`{}` is no private folder of this user", path.display());
         return Err(io::Error::new(io::ErrorKind::PermissionDenied, message));

@@ -17,23 +17,32 @@
 //! Linux only, from kernel 5.6 on for files and 6.2 on for programs.
 
 pub mod action;
+mod advance;
 pub mod cancel;
+pub mod cli;
 pub mod confine;
 pub mod executor;
+pub mod identity;
 pub mod limits;
 pub mod manifest;
 pub mod path;
+pub mod service;
 pub mod toolchain;
 pub mod tools;
+pub mod warrant;
 
 mod capture;
 mod digest;
 mod listing;
+mod report;
 mod root;
 mod supervise;
 mod workspace;
 
-pub use action::{ActionSpec, Artifact, Change, ChangeKind, Failure, LogArtifact, Mode, Outcome, Output, Refusal, Status};
+pub use action::{
+    ActionSpec, Artifact, Change, ChangeKind, Failure, LogArtifact, Mode, Outcome, Output, Refusal,
+    Status,
+};
 pub use cancel::Cancel;
 pub use confine::{Layers, confined_main_if_requested};
 pub use executor::{Commands, Config, Executor};

@@ -1,10 +1,25 @@
-//! The runner's own executable.
+//! The runner's own executable: an executor's machine carries nothing else.
 
+use clap::Parser;
+use countersign_runner::cli;
 use std::process::ExitCode;
 
+/// Lease jobs, verify their warrants, run them in confinement, and sign the results.
+#[derive(Debug, Parser)]
+#[command(name = "countersign-runner", version, about, max_term_width = 100)]
+struct Arguments {
+    #[command(flatten)]
+    runner: cli::Arguments,
+}
+
 fn main() -> ExitCode {
+    // A child that confines itself must do so before anything else happens.
     countersign_runner::confined_main_if_requested();
-    eprintln!("usage: countersign-runner --url URL --key FILE --root FILE --project DIR --data DIR");
-    eprintln!("Leasing jobs comes with the next change; until then this only confines the programs of tools.");
-    ExitCode::from(1)
+    match Arguments::try_parse() {
+        Ok(arguments) => cli::run(&arguments.runner),
+        Err(error) => {
+            let _ = error.print();
+            ExitCode::from(u8::from(error.use_stderr()))
+        }
+    }
 }

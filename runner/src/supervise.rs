@@ -28,22 +28,39 @@ pub(crate) struct Ran {
 
 /// Runs a program in confinement until it ends, its time is over, or it is cancelled. When this returns, no process that
 /// it started is left (or the result says how many could not be killed).
-pub(crate) fn supervise(executable: &Path, spec: &Spec, stream_bytes: usize, cancel: &Cancel) -> Result<Ran, Refusal> {
-    let (control, theirs) = UnixStream::pair().map_err(|e| Refusal::runner("a socket for the warden", e))?;
+pub(crate) fn supervise(
+    executable: &Path,
+    spec: &Spec,
+    stream_bytes: usize,
+    cancel: &Cancel,
+) -> Result<Ran, Refusal> {
+    let (control, theirs) =
+        UnixStream::pair().map_err(|e| Refusal::runner("a socket for the warden", e))?;
     let mut warden = Warden::start(executable, theirs)?;
     let stdout = drain(warden.0.stdout.take(), stream_bytes);
     let stderr = drain(warden.0.stderr.take(), stream_bytes);
     let failed = |e: std::io::Error| Refusal::runner("the warden", e);
     cancel.attach(control.try_clone().map_err(failed)?);
-    let report = converse(control, spec);
+    let report = converse(control, spec, cancel);
     cancel.detach();
     drop(warden);
     match report? {
-        Report::Refused { reason, unconfined: true } => {
-            Err(Refusal::new(Failure::Unconfined, format!("the program was not run, because it could not be confined: {reason}")))
-        }
-        Report::Refused { reason, unconfined: false } => Err(Refusal::new(Failure::ProgramFailed, reason)),
-        Report::Ended(ended) => Ok(Ran { ended, stdout: drained(&stdout), stderr: drained(&stderr) }),
+        Report::Refused {
+            reason,
+            unconfined: true,
+        } => Err(Refusal::new(
+            Failure::Unconfined,
+            format!("the program was not run, because it could not be confined: {reason}"),
+        )),
+        Report::Refused {
+            reason,
+            unconfined: false,
+        } => Err(Refusal::new(Failure::ProgramFailed, reason)),
+        Report::Ended(ended) => Ok(Ran {
+            ended,
+            stdout: drained(&stdout),
+            stderr: drained(&stderr),
+        }),
     }
 }
 
@@ -54,9 +71,18 @@ struct Warden(Child);
 impl Warden {
     fn start(executable: &Path, control: UnixStream) -> Result<Self, Refusal> {
         let mut command = Command::new(executable);
-        command.args([CONFINED, WARDEN]).env_clear().current_dir("/").process_group(0);
-        command.stdin(Stdio::from(OwnedFd::from(control))).stdout(Stdio::piped()).stderr(Stdio::piped());
-        let child = command.spawn().map_err(|e| Refusal::runner("starting the warden", e))?;
+        command
+            .args([CONFINED, WARDEN])
+            .env_clear()
+            .current_dir("/")
+            .process_group(0);
+        command
+            .stdin(Stdio::from(OwnedFd::from(control)))
+            .stdout(Stdio::piped())
+            .stderr(Stdio::piped());
+        let child = command
+            .spawn()
+            .map_err(|e| Refusal::runner("starting the warden", e))?;
         Ok(Self(child))
     }
 }
@@ -68,15 +94,17 @@ impl Drop for Warden {
     }
 }
 
-fn converse(control: UnixStream, spec: &Spec) -> Result<Report, Refusal> {
+fn converse(control: UnixStream, spec: &Spec, cancel: &Cancel) -> Result<Report, Refusal> {
     let failed = |e: std::io::Error| Refusal::runner("the warden", e);
     let patience = Duration::from_millis(spec.timeout_ms).saturating_add(GRACE);
     control.set_read_timeout(Some(patience)).map_err(failed)?;
-    // A hang-up by cancelling makes this fail, and then the warden ends without a report.
-    let sent = send(&control, spec);
+    // A hang-up by cancelling, or a warden that is gone, makes this fail; what there is to read then tells.
+    let _sent = send(&control, spec);
     match receive(&mut BufReader::new(control)) {
         Ok(Some(report)) => Ok(report),
-        Ok(None) if sent.is_err() => Err(Refusal::new(Failure::Cancelled, "the action was cancelled")),
+        Ok(None) if cancel.is_cancelled() => {
+            Err(Refusal::new(Failure::Cancelled, "the action was cancelled"))
+        }
         Ok(None) => Err(Refusal::runner("the warden", "ended without a report")),
         Err(error) => Err(failed(error)),
     }
@@ -97,5 +125,8 @@ fn drain<R: Read + Send + 'static>(stream: Option<R>, most: usize) -> Receiver<C
 
 /// A stream that does not end in time is recorded as empty, which the number of survivors explains.
 fn drained(stream: &Receiver<Capture>) -> Captured {
-    stream.recv_timeout(DRAIN).map(Capture::finish).unwrap_or_default()
+    stream
+        .recv_timeout(DRAIN)
+        .map(Capture::finish)
+        .unwrap_or_default()
 }

@@ -56,7 +56,11 @@ struct Tally {
 
 impl Replay {
     /// Loads the policy that the genesis names. Without it nothing can be derived, and a finding says so.
-    pub(crate) fn new(site: &dyn Source, identity: &Identity, findings: &mut Vec<Finding>) -> Option<Self> {
+    pub(crate) fn new(
+        site: &dyn Source,
+        identity: &Identity,
+        findings: &mut Vec<Finding>,
+    ) -> Option<Self> {
         match blobs::policy(site, identity) {
             Ok(policy) => Some(Self {
                 state: State::new(),
@@ -88,11 +92,24 @@ impl Replay {
     }
 
     /// Derives the last group. Of one whose end is wanting, only what is there can be wrong.
-    pub(crate) fn finish(mut self, history: &History, is_whole: bool, findings: &mut Vec<Finding>, report: &mut Report) {
+    pub(crate) fn finish(
+        mut self,
+        history: &History,
+        is_whole: bool,
+        findings: &mut Vec<Finding>,
+        report: &mut Report,
+    ) {
         if !self.is_over {
-            let there = self.group.last().map_or(0, |last| last.event.header.seq.get());
+            let there = self
+                .group
+                .last()
+                .map_or(0, |last| last.event.header.seq.get());
             let outcome = self.derive(history);
-            findings.extend(outcome.err().filter(|finding| is_whole || finding.place() <= there));
+            findings.extend(
+                outcome
+                    .err()
+                    .filter(|finding| is_whole || finding.place() <= there),
+            );
         }
         findings.append(&mut self.insufficient);
         report.decisions = Some(self.tally.decisions);
@@ -102,7 +119,9 @@ impl Replay {
 
     fn derive(&mut self, history: &History) -> Result<(), Finding> {
         let group = std::mem::take(&mut self.group);
-        let Some(first) = group.first() else { return Ok(()) };
+        let Some(first) = group.first() else {
+            return Ok(());
+        };
         if let Some(unknown) = group.iter().find_map(unknown_engine) {
             self.insufficient.push(unknown);
             self.is_over = true;
@@ -113,7 +132,12 @@ impl Replay {
         outcome
     }
 
-    fn check(&mut self, start: LeafIndex, group: &[Recorded], history: &History) -> Result<(), Finding> {
+    fn check(
+        &mut self,
+        start: LeafIndex,
+        group: &[Recorded],
+        history: &History,
+    ) -> Result<(), Finding> {
         let derived = rederive(&mut self.state, group, &self.policy);
         // A statement stands in the group's first event; so its breach comes first, unless that event has another.
         match derived {
@@ -132,7 +156,10 @@ impl Replay {
     }
 
     fn mismatch(&mut self, mismatch: &Mismatch, group: &[Recorded]) -> Finding {
-        let event = group.iter().map(|recorded| &recorded.event).find(|event| event.header.seq == mismatch.seq);
+        let event = group
+            .iter()
+            .map(|recorded| &recorded.event)
+            .find(|event| event.header.seq == mismatch.seq);
         if event.is_some_and(|event| matches!(event.data, EventData::DecisionRecorded(_))) {
             self.tally.decisions.mismatched = self.tally.decisions.mismatched.saturating_add(1);
         }
@@ -144,9 +171,17 @@ impl Replay {
             MismatchRule::Count => Rule::EventCountDiffers,
         };
         let what = event.map_or_else(String::new, |event| {
-            format!("`{}` of {}: ", event.data.type_name(), event.header.subject.as_str())
+            format!(
+                "`{}` of {}: ",
+                event.data.type_name(),
+                event.header.subject.as_str()
+            )
         });
-        Finding::at(mismatch.seq, rule, format_args!("{what}{}", mismatch.detail))
+        Finding::at(
+            mismatch.seq,
+            rule,
+            format_args!("{what}{}", mismatch.detail),
+        )
     }
 }
 
@@ -173,13 +208,17 @@ impl Tally {
                     from_recorded_facts = rests_on_records(submitted);
                     add(&mut self.attested.seeds);
                     add(&mut self.attested.sensor_reports);
-                    self.statements.proposals.count(submitted.authored.is_some());
+                    self.statements
+                        .proposals
+                        .count(submitted.authored.is_some());
                 }
                 EventData::ApprovalGranted(answered) | EventData::ApprovalDenied(answered) => {
                     add(&mut self.attested.seeds);
                     self.statements.approvals.count(answered.authored.is_some());
                 }
-                EventData::ResultRecorded(result) => self.statements.results.count(result.authored.is_some()),
+                EventData::ResultRecorded(result) => {
+                    self.statements.results.count(result.authored.is_some())
+                }
                 EventData::ProjectionAttested(attested) => {
                     let more = u64::try_from(attested.projections.len()).unwrap_or(u64::MAX);
                     self.attested.projections = self.attested.projections.saturating_add(more);
@@ -196,7 +235,11 @@ impl Tally {
 
 impl Authors {
     fn count(&mut self, is_signed: bool) {
-        add(if is_signed { &mut self.signed } else { &mut self.asserted });
+        add(if is_signed {
+            &mut self.signed
+        } else {
+            &mut self.asserted
+        });
     }
 }
 

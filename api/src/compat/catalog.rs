@@ -8,7 +8,10 @@ use axum::http::HeaderMap;
 use axum::response::Response;
 use serde_json::{Value, json};
 
-pub(crate) async fn agents(State(app): State<App>, headers: HeaderMap) -> Result<Response, ApiError> {
+pub(crate) async fn agents(
+    State(app): State<App>,
+    headers: HeaderMap,
+) -> Result<Response, ApiError> {
     may_read(&app, &headers)?;
     let policy = app.ledger.policy();
     let agents: Vec<Value> = policy
@@ -23,7 +26,10 @@ pub(crate) async fn agents(State(app): State<App>, headers: HeaderMap) -> Result
     ok(&json!({"agents": agents}))
 }
 
-pub(crate) async fn tools(State(app): State<App>, headers: HeaderMap) -> Result<Response, ApiError> {
+pub(crate) async fn tools(
+    State(app): State<App>,
+    headers: HeaderMap,
+) -> Result<Response, ApiError> {
     may_read(&app, &headers)?;
     let policy = app.ledger.policy();
     let manifest = policy.manifest();
@@ -36,5 +42,7 @@ pub(crate) async fn tools(State(app): State<App>, headers: HeaderMap) -> Result<
         })
         .collect();
     let hash = policy.manifest_digest();
-    ok(&json!({"version": manifest.version, "manifest_hash": hash, "path": format!("/log/blob/{hash}"), "tools": tools}))
+    ok(
+        &json!({"version": manifest.version, "manifest_hash": hash, "path": format!("/log/blob/{hash}"), "tools": tools}),
+    )
 }

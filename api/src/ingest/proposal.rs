@@ -15,15 +15,23 @@ use serde_json::Value;
 use std::collections::BTreeMap;
 
 /// A proposal and the bodies it commits to.
-pub(crate) fn proposal(app: &App, input: SubmitProposal) -> Result<(Proposal, Vec<StoredBody>), ApiError> {
+pub(crate) fn proposal(
+    app: &App,
+    input: SubmitProposal,
+) -> Result<(Proposal, Vec<StoredBody>), ApiError> {
     let (proposal_id, earlier) = match input.proposal_id {
         Some(id) => {
             let earlier = earlier(app, &id)?;
             (id, earlier)
         }
         None => {
-            let seed = domain::event::proposal::Seed::new(ledger::keys::entropy().map_err(ApiError::internal)?);
-            (ProposalId::new(seed.uuid("proposal")).map_err(ApiError::internal)?, BTreeMap::new())
+            let seed = domain::event::proposal::Seed::new(
+                ledger::keys::entropy().map_err(ApiError::internal)?,
+            );
+            (
+                ProposalId::new(seed.uuid("proposal")).map_err(ApiError::internal)?,
+                BTreeMap::new(),
+            )
         }
     };
     let mut committer = Committer::new(input.personal, earlier);
@@ -37,9 +45,15 @@ pub(crate) fn proposal(app: &App, input: SubmitProposal) -> Result<(Proposal, Ve
         artifacts: artifacts(&mut committer, input.artifacts.unwrap_or_default())?,
         actions: actions(&mut committer, input.actions)?,
         risk_score: input.risk_score,
-        deployment_envelope: input.deployment_envelope.map(|v| short("/deployment_envelope", v)).transpose()?,
+        deployment_envelope: input
+            .deployment_envelope
+            .map(|v| short("/deployment_envelope", v))
+            .transpose()?,
         reversibility_class: word("/reversibility_class", input.reversibility_class)?,
-        rollback_proof: input.rollback_proof.map(|v| short("/rollback_proof", v)).transpose()?,
+        rollback_proof: input
+            .rollback_proof
+            .map(|v| short("/rollback_proof", v))
+            .transpose()?,
         execution_mode: word("/execution_mode", input.execution_mode)?,
         cleanup_cost: word("/cleanup_cost", input.cleanup_cost)?,
         supersedes: input.supersedes,
@@ -60,12 +74,20 @@ fn word(place: &str, text: Option<String>) -> Result<Option<String>, ApiError> {
 
 fn effects(tags: Vec<String>) -> Result<domain::effect::Effects, ApiError> {
     let read = |(i, tag)| {
-        Effect::new(tag).ok_or_else(|| malformed(format!("/effects/{i}"), "an effect is 1 to 64 printable ASCII characters"))
+        Effect::new(tag).ok_or_else(|| {
+            malformed(
+                format!("/effects/{i}"),
+                "an effect is 1 to 64 printable ASCII characters",
+            )
+        })
     };
     tags.into_iter().enumerate().map(read).collect()
 }
 
-fn truth_account(committer: &mut Committer, input: TruthAccountInput) -> Result<TruthAccount, ApiError> {
+fn truth_account(
+    committer: &mut Committer,
+    input: TruthAccountInput,
+) -> Result<TruthAccount, ApiError> {
     let mut account = TruthAccount::default();
     for (i, seen) in input.observations.into_iter().enumerate() {
         let (text, kind, cites) = match seen {
@@ -74,11 +96,18 @@ fn truth_account(committer: &mut Committer, input: TruthAccountInput) -> Result<
         };
         let place = format!("/truth_account/observations/{i}");
         let kind = word(&format!("{place}/kind"), kind)?;
-        account.observations.push(Observation { text: committer.text(&format!("{place}/text"), text)?, kind, cites });
+        account.observations.push(Observation {
+            text: committer.text(&format!("{place}/text"), text)?,
+            kind,
+            cites,
+        });
     }
     for (i, claim) in input.claims.into_iter().enumerate() {
         let confidence = claim.get("confidence").and_then(Value::as_f64);
-        let claim = committer.content(&format!("/truth_account/claims/{i}/claim"), Value::Object(claim))?;
+        let claim = committer.content(
+            &format!("/truth_account/claims/{i}/claim"),
+            Value::Object(claim),
+        )?;
         account.claims.push(Claim { confidence, claim });
     }
     Ok(account)
@@ -114,13 +143,20 @@ fn actions(committer: &mut Committer, input: Vec<ProposedAction>) -> Result<Vec<
                 }
             }
         }
-        actions.push(Action { tool: action.tool, inputs, bodies });
+        actions.push(Action {
+            tool: action.tool,
+            inputs,
+            bodies,
+        });
     }
     Ok(actions)
 }
 
 fn earlier(app: &App, id: &ProposalId) -> Result<Earlier, ApiError> {
-    let Some(seq) = app.ledger.with_state(|state| state.proposal(id).map(|record| record.submitted)) else {
+    let Some(seq) = app
+        .ledger
+        .with_state(|state| state.proposal(id).map(|record| record.submitted))
+    else {
         return Ok(BTreeMap::new());
     };
     match super::event_at(app, seq)?.data {

@@ -21,7 +21,11 @@ use serde::Deserialize;
 use serde_json::Value;
 
 /// Submits a proposal, plain or signed; the answer is the ruling.
-pub(crate) async fn submit(State(app): State<App>, headers: HeaderMap, body: Body) -> Result<Response, ApiError> {
+pub(crate) async fn submit(
+    State(app): State<App>,
+    headers: HeaderMap,
+    body: Body,
+) -> Result<Response, ApiError> {
     let value = request::json(&body)?;
     let (command, bodies) = if is_signed(&headers) {
         signed(&app, value)?
@@ -38,7 +42,15 @@ fn plain(app: &App, by: Caller, value: Value) -> Result<(Command, Vec<StoredBody
     let (value, findings) = cut_secrets(value);
     let input: SubmitProposal = request::typed(value)?;
     let (proposal, bodies) = ingest::proposal::proposal(app, input)?;
-    Ok((Command::SubmitProposal { by, proposal: Box::new(proposal), findings, authored: None }, bodies))
+    Ok((
+        Command::SubmitProposal {
+            by,
+            proposal: Box::new(proposal),
+            findings,
+            authored: None,
+        },
+        bodies,
+    ))
 }
 
 pub(crate) fn cut_secrets(value: Value) -> (Value, Vec<Finding>) {
@@ -53,20 +65,43 @@ pub(crate) fn cut_secrets(value: Value) -> (Value, Vec<Finding>) {
 fn signed(app: &App, value: Value) -> Result<(Command, Vec<StoredBody>), ApiError> {
     let signed = ingest::signed::signed(value)?;
     let (by, _) = ingest::signed::signer(&signed.envelope)?;
-    let (proposal, _): (Proposal, _) =
-        ingest::signed::statement(&signed.envelope, StatementKind::Proposal, app.ledger.origin())?;
-    let wanted: Vec<_> = proposal.commitments().into_iter().map(|(place, c)| (place, c.clone())).collect();
+    let (proposal, _): (Proposal, _) = ingest::signed::statement(
+        &signed.envelope,
+        StatementKind::Proposal,
+        app.ledger.origin(),
+    )?;
+    let wanted: Vec<_> = proposal
+        .commitments()
+        .into_iter()
+        .map(|(place, c)| (place, c.clone()))
+        .collect();
     let bodies = ingest::signed::bodies(&signed.bodies, &wanted)?;
     let text = serde_json::to_value(&proposal).map_err(ApiError::internal)?;
     let mut findings = ingest::secrets(&text);
     for body in &bodies {
-        let place = wanted.iter().find(|(_, c)| *c == body.commitment).map(|(place, _)| place.clone());
-        let found = ingest::secrets(&Value::String(String::from_utf8_lossy(&body.bytes).into_owned()));
-        findings.extend(found.into_iter().map(|f| Finding { place: place.clone().unwrap_or_default(), kind: f.kind }));
+        let place = wanted
+            .iter()
+            .find(|(_, c)| *c == body.commitment)
+            .map(|(place, _)| place.clone());
+        let found = ingest::secrets(&Value::String(
+            String::from_utf8_lossy(&body.bytes).into_owned(),
+        ));
+        findings.extend(found.into_iter().map(|f| Finding {
+            place: place.clone().unwrap_or_default(),
+            kind: f.kind,
+        }));
     }
     if findings.is_empty() {
         let authored = Some(signed.envelope);
-        return Ok((Command::SubmitProposal { by, proposal: Box::new(proposal), findings, authored }, bodies));
+        return Ok((
+            Command::SubmitProposal {
+                by,
+                proposal: Box::new(proposal),
+                findings,
+                authored,
+            },
+            bodies,
+        ));
     }
     // The envelope holds the secret, so it is not kept: its signature is checked here and now, and what is recorded is
     // the redacted proposal, which the findings deny.
@@ -76,10 +111,20 @@ fn signed(app: &App, value: Value) -> Result<(Command, Vec<StoredBody>), ApiErro
         findings: Vec::new(),
         authored: Some(signed.envelope),
     };
-    app.ledger.with_state(|state| domain::decide::check_signature(state, &whole)).map_err(ApiError::from)?;
+    app.ledger
+        .with_state(|state| domain::decide::check_signature(state, &whole))
+        .map_err(ApiError::from)?;
     let (redacted, _) = inspect::json::redact_value(text);
     let proposal: Proposal = request::typed(redacted)?;
-    Ok((Command::SubmitProposal { by, proposal: Box::new(proposal), findings, authored: None }, Vec::new()))
+    Ok((
+        Command::SubmitProposal {
+            by,
+            proposal: Box::new(proposal),
+            findings,
+            authored: None,
+        },
+        Vec::new(),
+    ))
 }
 
 /// Submits and reads the ruling out of what became of it; the same command again gets the same answer.
@@ -127,7 +172,9 @@ fn ruled(events: &[&Event], receipt: Receipt) -> Result<ProposalRuled, ApiError>
             _ => {}
         }
     }
-    let first = events.first().ok_or_else(|| ApiError::internal("a proposal without an event"))?;
+    let first = events
+        .first()
+        .ok_or_else(|| ApiError::internal("a proposal without an event"))?;
     let decision = decision.ok_or_else(|| ApiError::internal("a proposal without a decision"))?;
     Ok(ProposalRuled {
         proposal_id: decision.proposal_id,
@@ -169,8 +216,14 @@ pub(crate) async fn list(
     auth::may_read(&app, &headers)?;
     app.catch_up(page.at_least).await?;
     let before = page.before.map(LeafIndex::new);
-    let found = app.models.proposals(page.limit(), before).map_err(ApiError::internal)?;
-    json(StatusCode::OK, &serde_json::json!({"proposals": found.proposals, "next": found.next}))
+    let found = app
+        .models
+        .proposals(page.limit(), before)
+        .map_err(ApiError::internal)?;
+    json(
+        StatusCode::OK,
+        &serde_json::json!({"proposals": found.proposals, "next": found.next}),
+    )
 }
 
 /// One proposal.
@@ -182,16 +235,30 @@ pub(crate) async fn get(
 ) -> Result<Response, ApiError> {
     auth::may_read(&app, &headers)?;
     app.catch_up(page.at_least).await?;
-    match app.models.proposal(&proposal_id(&id)?).map_err(ApiError::internal)? {
+    match app
+        .models
+        .proposal(&proposal_id(&id)?)
+        .map_err(ApiError::internal)?
+    {
         Some(row) => json(StatusCode::OK, &row),
         None => {
             let reason = domain::reason::Reason::ProposalUnknown;
-            Err(ApiError::new(StatusCode::NOT_FOUND, reason, format!("there is no proposal `{id}`")))
+            Err(ApiError::new(
+                StatusCode::NOT_FOUND,
+                reason,
+                format!("there is no proposal `{id}`"),
+            ))
         }
     }
 }
 
 /// Reads an id from a path.
 pub(crate) fn proposal_id(text: &str) -> Result<ProposalId, ApiError> {
-    ProposalId::new(text).map_err(|e| ApiError::new(StatusCode::UNPROCESSABLE_ENTITY, domain::reason::Reason::Malformed, e.to_string()))
+    ProposalId::new(text).map_err(|e| {
+        ApiError::new(
+            StatusCode::UNPROCESSABLE_ENTITY,
+            domain::reason::Reason::Malformed,
+            e.to_string(),
+        )
+    })
 }

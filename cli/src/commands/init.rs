@@ -37,7 +37,10 @@ pub(crate) struct Arguments {
 
 pub(crate) fn run(arguments: &Arguments) -> ExitCode {
     let from_environment = data_folder::admin_key_from_environment();
-    let key = match from_environment.clone().map_or_else(data_folder::new_api_key, Ok) {
+    let key = match from_environment
+        .clone()
+        .map_or_else(data_folder::new_api_key, Ok)
+    {
         Ok(key) => key,
         Err(problem) => return could_not(problem),
     };
@@ -55,8 +58,12 @@ pub(crate) fn run(arguments: &Arguments) -> ExitCode {
         Ok(folder) => folder,
         Err(problem) => return could_not(problem),
     };
-    let info = folder.ledger.with_state(|state| state.ledger().map(|info| info.genesis.clone()));
-    let Some(genesis) = info else { return could_not("the ledger has no genesis") };
+    let info = folder
+        .ledger
+        .with_state(|state| state.ledger().map(|info| info.genesis.clone()));
+    let Some(genesis) = info else {
+        return could_not("the ledger has no genesis");
+    };
     drop(folder);
     let shown = from_environment.is_none().then_some(&key);
     let answer = json!({

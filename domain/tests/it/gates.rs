@@ -11,9 +11,19 @@ use proof::commitment::{Commitment, Salt};
 use serde_json::{Value, json};
 
 /// What one gate reports of a proposal submitted with a key.
-pub fn report(world: &World, key: &str, proposal: Proposal, findings: Vec<Finding>, gate: GateName) -> GateReport {
+pub(crate) fn report(
+    world: &World,
+    key: &str,
+    proposal: Proposal,
+    findings: Vec<Finding>,
+    gate: GateName,
+) -> GateReport {
     let group = world.clone().propose_with(key, proposal, findings).unwrap();
-    let found = decision(&group).gates.iter().find(|report| report.gate == gate).cloned();
+    let found = decision(&group)
+        .gates
+        .iter()
+        .find(|report| report.gate == gate)
+        .cloned();
     found.expect("every gate reports")
 }
 
@@ -26,20 +36,35 @@ fn table(gate: GateName, key: &str, base: &Proposal, rows: &[Row<'_>]) {
         let mut proposal = base.clone();
         change(&mut proposal);
         let report = report(&world, key, proposal, Vec::new(), gate);
-        assert_eq!((report.ruling, &report.reasons[..]), (*ruling, *reasons), "{gate:?}: {what}");
+        assert_eq!(
+            (report.ruling, &report.reasons[..]),
+            (*ruling, *reasons),
+            "{gate:?}: {what}"
+        );
     }
 }
 
 #[test]
 fn every_gate_reports_in_order() {
     let group = World::dev().propose("key_casey", read("p")).unwrap();
-    let order: Vec<_> = decision(&group).gates.iter().map(|report| report.gate).collect();
+    let order: Vec<_> = decision(&group)
+        .gates
+        .iter()
+        .map(|report| report.gate)
+        .collect();
     use GateName as G;
     assert_eq!(
         order,
         [
-            G::ForbiddenEffects, G::UnknownEffects, G::Evidence, G::AgentScope, G::Risk, G::HumanOnly,
-            G::ArtifactFindings, G::Reversibility, G::Budget,
+            G::ForbiddenEffects,
+            G::UnknownEffects,
+            G::Evidence,
+            G::AgentScope,
+            G::Risk,
+            G::HumanOnly,
+            G::ArtifactFindings,
+            G::Reversibility,
+            G::Budget,
         ]
     );
 }
@@ -52,14 +77,40 @@ fn forbidden_effects() {
         &plain("p", "Casey", &["READ_REPO"]),
         &[
             ("an ordinary one", |_| {}, Allow, &[]),
-            ("secrets", |p| p.effects = effects(&["READ_SECRETS"]), Deny, &[Reason::ForbiddenEffect]),
-            ("secrets among others", |p| p.effects = effects(&["READ_REPO", "READ_SECRETS"]), Deny, &[Reason::ForbiddenEffect]),
-            ("another spelling is another effect", |p| p.effects = effects(&["read_secrets"]), Allow, &[]),
+            (
+                "secrets",
+                |p| p.effects = effects(&["READ_SECRETS"]),
+                Deny,
+                &[Reason::ForbiddenEffect],
+            ),
+            (
+                "secrets among others",
+                |p| p.effects = effects(&["READ_REPO", "READ_SECRETS"]),
+                Deny,
+                &[Reason::ForbiddenEffect],
+            ),
+            (
+                "another spelling is another effect",
+                |p| p.effects = effects(&["read_secrets"]),
+                Allow,
+                &[],
+            ),
         ],
     );
     let world = World::with(|bundle| bundle.effects.get_mut("MERGE").unwrap().forbidden = true);
     let merge = plain("p", "Human", &["MERGE"]);
-    assert_eq!(report(&world, "key_ops", merge, Vec::new(), GateName::ForbiddenEffects).ruling, Deny, "by policy");
+    assert_eq!(
+        report(
+            &world,
+            "key_ops",
+            merge,
+            Vec::new(),
+            GateName::ForbiddenEffects
+        )
+        .ruling,
+        Deny,
+        "by policy"
+    );
 }
 
 #[test]
@@ -70,17 +121,67 @@ fn unknown_effects_and_tools() {
         &read("p"),
         &[
             ("known", |_| {}, Allow, &[]),
-            ("no effect", |p| { p.effects.clear(); p.actions.clear(); }, Deny, &[Reason::NoEffects]),
-            ("an unknown one", |p| p.effects = effects(&["READ_REPO", "OTHER"]), Deny, &[Reason::UnknownEffect]),
-            ("a tool nobody knows", |p| p.actions[0].tool = crate::material::id("rm"), Deny, &[Reason::ToolNotInManifest]),
-            ("a tool does more than declared", |p| p.actions.push(patch("q").actions[0].clone()), Deny, &[Reason::EffectUndeclared]),
-            ("more declared than done", |p| p.effects = effects(&["READ_REPO", "MERGE"]), Allow, &[]),
-            ("an input too many", |p| { p.actions[0].inputs.insert("mode".into(), json!("x")); }, Deny, &[Reason::ToolInputInvalid]),
-            ("an input missing", |p| p.actions[0].inputs.clear(), Deny, &[Reason::ToolInputInvalid]),
-            ("all at once", |p| {
-                p.effects.clear();
-                p.actions = vec![action("rm", &[]), action("read_file", &[])];
-            }, Deny, &[Reason::NoEffects, Reason::ToolNotInManifest, Reason::EffectUndeclared, Reason::ToolInputInvalid]),
+            (
+                "no effect",
+                |p| {
+                    p.effects.clear();
+                    p.actions.clear();
+                },
+                Deny,
+                &[Reason::NoEffects],
+            ),
+            (
+                "an unknown one",
+                |p| p.effects = effects(&["READ_REPO", "OTHER"]),
+                Deny,
+                &[Reason::UnknownEffect],
+            ),
+            (
+                "a tool nobody knows",
+                |p| p.actions[0].tool = crate::material::id("rm"),
+                Deny,
+                &[Reason::ToolNotInManifest],
+            ),
+            (
+                "a tool does more than declared",
+                |p| p.actions.push(patch("q").actions[0].clone()),
+                Deny,
+                &[Reason::EffectUndeclared],
+            ),
+            (
+                "more declared than done",
+                |p| p.effects = effects(&["READ_REPO", "MERGE"]),
+                Allow,
+                &[],
+            ),
+            (
+                "an input too many",
+                |p| {
+                    p.actions[0].inputs.insert("mode".into(), json!("x"));
+                },
+                Deny,
+                &[Reason::ToolInputInvalid],
+            ),
+            (
+                "an input missing",
+                |p| p.actions[0].inputs.clear(),
+                Deny,
+                &[Reason::ToolInputInvalid],
+            ),
+            (
+                "all at once",
+                |p| {
+                    p.effects.clear();
+                    p.actions = vec![action("rm", &[]), action("read_file", &[])];
+                },
+                Deny,
+                &[
+                    Reason::NoEffects,
+                    Reason::ToolNotInManifest,
+                    Reason::EffectUndeclared,
+                    Reason::ToolInputInvalid,
+                ],
+            ),
         ],
     );
 }
@@ -93,72 +194,236 @@ fn evidence() {
         &patch("p"),
         &[
             ("something was seen", |_| {}, Allow, &[]),
-            ("nothing was seen", |p| p.truth_account.observations.clear(), NeedMoreEvidence, &[Reason::EvidenceMissing]),
-            ("blanks were seen", |p| p.truth_account.observations = vec![seen(" \n")], NeedMoreEvidence, &[Reason::EvidenceMissing]),
-            ("nothing was seen, nothing changes", |p| {
-                let account = p.truth_account.claims.clone();
-                *p = read("p");
-                p.truth_account.observations.clear();
-                p.truth_account.claims = account;
-            }, Allow, &[]),
-            ("an observation beside the log", |p| {
-                let commit = Commitment::new(&Salt::new([9; 32]), b"long", "text/plain");
-                p.truth_account.observations = vec![Observation { text: Text::Committed { commit }, ..seen("") }];
-            }, Allow, &[]),
-            ("an empty one beside the log", |p| {
-                let commit = Commitment::new(&Salt::new([9; 32]), b"", "text/plain");
-                p.truth_account.observations = vec![Observation { text: Text::Committed { commit }, ..seen("") }];
-            }, NeedMoreEvidence, &[Reason::EvidenceMissing]),
-            ("a sure claim", |p| p.truth_account.claims = vec![sure(Some(1.0)), sure(Some(0.0))], Allow, &[]),
-            ("a claim without confidence", |p| p.truth_account.claims = vec![sure(Some(0.5)), sure(None)],
-                NeedMoreEvidence, &[Reason::ClaimConfidenceInvalid]),
-            ("a claim surer than sure", |p| p.truth_account.claims = vec![sure(Some(1.1))],
-                NeedMoreEvidence, &[Reason::ClaimConfidenceInvalid]),
-            ("a negative one", |p| p.truth_account.claims = vec![sure(Some(-0.1))],
-                NeedMoreEvidence, &[Reason::ClaimConfidenceInvalid]),
-            ("an event that is there", |p| p.truth_account.observations[0].cites = vec![0, 5], Allow, &[]),
-            ("an event that is not", |p| p.truth_account.observations[0].cites = vec![0, 6],
-                NeedMoreEvidence, &[Reason::CitedEventMissing]),
-            ("all at once", |p| {
-                p.truth_account.observations = vec![seen("")];
-                p.truth_account.claims = vec![sure(None)];
-            }, NeedMoreEvidence, &[Reason::EvidenceMissing, Reason::ClaimConfidenceInvalid]),
+            (
+                "nothing was seen",
+                |p| p.truth_account.observations.clear(),
+                NeedMoreEvidence,
+                &[Reason::EvidenceMissing],
+            ),
+            (
+                "blanks were seen",
+                |p| p.truth_account.observations = vec![seen(" \n")],
+                NeedMoreEvidence,
+                &[Reason::EvidenceMissing],
+            ),
+            (
+                "nothing was seen, nothing changes",
+                |p| {
+                    let account = p.truth_account.claims.clone();
+                    *p = read("p");
+                    p.truth_account.observations.clear();
+                    p.truth_account.claims = account;
+                },
+                Allow,
+                &[],
+            ),
+            (
+                "an observation beside the log",
+                |p| {
+                    let commit = Commitment::new(&Salt::new([9; 32]), b"long", "text/plain");
+                    p.truth_account.observations = vec![Observation {
+                        text: Text::Committed { commit },
+                        ..seen("")
+                    }];
+                },
+                Allow,
+                &[],
+            ),
+            (
+                "an empty one beside the log",
+                |p| {
+                    let commit = Commitment::new(&Salt::new([9; 32]), b"", "text/plain");
+                    p.truth_account.observations = vec![Observation {
+                        text: Text::Committed { commit },
+                        ..seen("")
+                    }];
+                },
+                NeedMoreEvidence,
+                &[Reason::EvidenceMissing],
+            ),
+            (
+                "a sure claim",
+                |p| p.truth_account.claims = vec![sure(Some(1.0)), sure(Some(0.0))],
+                Allow,
+                &[],
+            ),
+            (
+                "a claim without confidence",
+                |p| p.truth_account.claims = vec![sure(Some(0.5)), sure(None)],
+                NeedMoreEvidence,
+                &[Reason::ClaimConfidenceInvalid],
+            ),
+            (
+                "a claim surer than sure",
+                |p| p.truth_account.claims = vec![sure(Some(1.1))],
+                NeedMoreEvidence,
+                &[Reason::ClaimConfidenceInvalid],
+            ),
+            (
+                "a negative one",
+                |p| p.truth_account.claims = vec![sure(Some(-0.1))],
+                NeedMoreEvidence,
+                &[Reason::ClaimConfidenceInvalid],
+            ),
+            (
+                "an event that is there",
+                |p| p.truth_account.observations[0].cites = vec![0, 5],
+                Allow,
+                &[],
+            ),
+            (
+                "an event that is not",
+                |p| p.truth_account.observations[0].cites = vec![0, 6],
+                NeedMoreEvidence,
+                &[Reason::CitedEventMissing],
+            ),
+            (
+                "all at once",
+                |p| {
+                    p.truth_account.observations = vec![seen("")];
+                    p.truth_account.claims = vec![sure(None)];
+                },
+                NeedMoreEvidence,
+                &[Reason::EvidenceMissing, Reason::ClaimConfidenceInvalid],
+            ),
         ],
     );
     let world = World::with(|bundle| {
-        bundle.effects.get_mut("WRITE_PATCH").unwrap().evidence = ["test_run".to_owned(), "diff".to_owned()].into();
+        bundle.effects.get_mut("WRITE_PATCH").unwrap().evidence =
+            ["test_run".to_owned(), "diff".to_owned()].into();
     });
-    for (kinds, reasons) in [(&["test_run", "diff"][..], &[][..]), (&["diff"], &[Reason::EvidenceKindMissing])] {
+    for (kinds, reasons) in [
+        (&["test_run", "diff"][..], &[][..]),
+        (&["diff"], &[Reason::EvidenceKindMissing]),
+    ] {
         let mut proposal = patch("p");
-        proposal.truth_account.observations =
-            kinds.iter().map(|kind| Observation { kind: Some((*kind).into()), ..seen("it") }).collect();
-        assert_eq!(report(&world, "key_casey", proposal, Vec::new(), GateName::Evidence).reasons, reasons, "{kinds:?}");
+        proposal.truth_account.observations = kinds
+            .iter()
+            .map(|kind| Observation {
+                kind: Some((*kind).into()),
+                ..seen("it")
+            })
+            .collect();
+        assert_eq!(
+            report(
+                &world,
+                "key_casey",
+                proposal,
+                Vec::new(),
+                GateName::Evidence
+            )
+            .reasons,
+            reasons,
+            "{kinds:?}"
+        );
     }
 }
 
 fn sure(confidence: Option<f64>) -> Claim {
-    Claim { confidence, claim: Content::Inline(json!({"text": "it is safe"})) }
+    Claim {
+        confidence,
+        claim: Content::Inline(json!({"text": "it is safe"})),
+    }
 }
 
 #[test]
 fn agent_scope_and_key_binding() {
     let world = World::dev();
     let rows: [(&str, &str, &str, &[&str], Ruling, &[Reason]); 10] = [
-        ("an agent for itself", "key_casey", "Casey", &["READ_REPO"], Allow, &[]),
-        ("beyond its profile", "key_casey", "Casey", &["MERGE"], Deny, &[Reason::EffectOutOfScope]),
-        ("an agent for another", "key_casey", "Jordan", &["READ_REPO"], Deny, &[Reason::AgentKeyMismatch]),
-        ("an agent as a human", "key_casey", "Human", &["DEPLOY"], Deny, &[Reason::AgentKeyMismatch]),
-        ("an agent for another, beyond", "key_casey", "Jordan", &["DEPLOY"], Deny,
-            &[Reason::EffectOutOfScope, Reason::AgentKeyMismatch]),
-        ("a service", "key_legacy", "Casey", &["READ_REPO"], Deny, &[Reason::AgentKeyMismatch]),
-        ("a human for an agent", "key_lee", "Casey", &["READ_REPO"], Allow, &[]),
-        ("an admin for an agent, within its limits", "key_ops", "Riley", &["WRITE_PATCH"], Deny, &[Reason::EffectOutOfScope]),
-        ("an agent nobody listed", "key_ops", "Mallory", &["READ_REPO"], Allow, &[]),
-        ("an agent nobody listed, beyond", "key_ops", "Mallory", &["RUN_TESTS"], Deny, &[Reason::EffectOutOfScope]),
+        (
+            "an agent for itself",
+            "key_casey",
+            "Casey",
+            &["READ_REPO"],
+            Allow,
+            &[],
+        ),
+        (
+            "beyond its profile",
+            "key_casey",
+            "Casey",
+            &["MERGE"],
+            Deny,
+            &[Reason::EffectOutOfScope],
+        ),
+        (
+            "an agent for another",
+            "key_casey",
+            "Jordan",
+            &["READ_REPO"],
+            Deny,
+            &[Reason::AgentKeyMismatch],
+        ),
+        (
+            "an agent as a human",
+            "key_casey",
+            "Human",
+            &["DEPLOY"],
+            Deny,
+            &[Reason::AgentKeyMismatch],
+        ),
+        (
+            "an agent for another, beyond",
+            "key_casey",
+            "Jordan",
+            &["DEPLOY"],
+            Deny,
+            &[Reason::EffectOutOfScope, Reason::AgentKeyMismatch],
+        ),
+        (
+            "a service",
+            "key_legacy",
+            "Casey",
+            &["READ_REPO"],
+            Deny,
+            &[Reason::AgentKeyMismatch],
+        ),
+        (
+            "a human for an agent",
+            "key_lee",
+            "Casey",
+            &["READ_REPO"],
+            Allow,
+            &[],
+        ),
+        (
+            "an admin for an agent, within its limits",
+            "key_ops",
+            "Riley",
+            &["WRITE_PATCH"],
+            Deny,
+            &[Reason::EffectOutOfScope],
+        ),
+        (
+            "an agent nobody listed",
+            "key_ops",
+            "Mallory",
+            &["READ_REPO"],
+            Allow,
+            &[],
+        ),
+        (
+            "an agent nobody listed, beyond",
+            "key_ops",
+            "Mallory",
+            &["RUN_TESTS"],
+            Deny,
+            &[Reason::EffectOutOfScope],
+        ),
     ];
     for (what, key, agent, tags, ruling, reasons) in rows {
-        let report = report(&world, key, plain("p", agent, tags), Vec::new(), GateName::AgentScope);
-        assert_eq!((report.ruling, &report.reasons[..]), (ruling, reasons), "{what}");
+        let report = report(
+            &world,
+            key,
+            plain("p", agent, tags),
+            Vec::new(),
+            GateName::AgentScope,
+        );
+        assert_eq!(
+            (report.ruling, &report.reasons[..]),
+            (ruling, reasons),
+            "{what}"
+        );
     }
 }
 
@@ -171,21 +436,61 @@ fn risk() {
         &[
             ("nothing declared: the floor", |_| {}, Allow, &[]),
             ("equal to the cap", |p| p.risk_score = Some(0.6), Allow, &[]),
-            ("above", |p| p.risk_score = Some(0.61), RequireHuman, &[Reason::RiskAboveAgentMax]),
-            ("declared lower than it is", |p| { p.effects = effects(&["MERGE"]); p.risk_score = Some(0.0); },
-                RequireHuman, &[Reason::RiskAboveAgentMax]),
-            ("the floor and its addition", |p| { p.effects = effects(&["CREATE_PR"]); p.reversibility_class = Some("IRREVERSIBLE".into()); },
-                Allow, &[]),
-            ("the floor and its addition, above", |p| { p.effects = effects(&["NETWORK_CALL"]); p.reversibility_class = Some("IRREVERSIBLE".into()); },
-                RequireHuman, &[Reason::RiskAboveAgentMax]),
-            ("an unknown effect counts whole", |p| p.effects = effects(&["OTHER"]), RequireHuman, &[Reason::RiskAboveAgentMax]),
+            (
+                "above",
+                |p| p.risk_score = Some(0.61),
+                RequireHuman,
+                &[Reason::RiskAboveAgentMax],
+            ),
+            (
+                "declared lower than it is",
+                |p| {
+                    p.effects = effects(&["MERGE"]);
+                    p.risk_score = Some(0.0);
+                },
+                RequireHuman,
+                &[Reason::RiskAboveAgentMax],
+            ),
+            (
+                "the floor and its addition",
+                |p| {
+                    p.effects = effects(&["CREATE_PR"]);
+                    p.reversibility_class = Some("IRREVERSIBLE".into());
+                },
+                Allow,
+                &[],
+            ),
+            (
+                "the floor and its addition, above",
+                |p| {
+                    p.effects = effects(&["NETWORK_CALL"]);
+                    p.reversibility_class = Some("IRREVERSIBLE".into());
+                },
+                RequireHuman,
+                &[Reason::RiskAboveAgentMax],
+            ),
+            (
+                "an unknown effect counts whole",
+                |p| p.effects = effects(&["OTHER"]),
+                RequireHuman,
+                &[Reason::RiskAboveAgentMax],
+            ),
         ],
     );
     // 0.1 and 0.2 make 0.3, which is what an agent that nobody listed may take.
     let mut proposal = plain("p", "Mallory", &["READ_REPO"]);
     proposal.reversibility_class = Some("IRREVERSIBLE".into());
-    let exact = report(&World::dev(), "key_ops", proposal, Vec::new(), GateName::Risk);
-    assert_eq!((exact.ruling, &exact.facts["floor"], &exact.facts["max"]), (Allow, &json!(0.3), &json!(0.3)));
+    let exact = report(
+        &World::dev(),
+        "key_ops",
+        proposal,
+        Vec::new(),
+        GateName::Risk,
+    );
+    assert_eq!(
+        (exact.ruling, &exact.facts["floor"], &exact.facts["max"]),
+        (Allow, &json!(0.3), &json!(0.3))
+    );
 }
 
 #[test]
@@ -196,24 +501,54 @@ fn human_only() {
         &plain("p", "Human", &["READ_REPO"]),
         &[
             ("neither", |_| {}, Allow, &[]),
-            ("an effect", |p| p.effects = effects(&["DEPLOY"]), RequireHuman, &[Reason::HumanOnlyEffect]),
-            ("a tool", |p| p.actions = publish("q").actions, RequireHuman, &[Reason::ToolRequiresHuman]),
-            ("both", |p| { p.effects = effects(&["MERGE"]); p.actions = publish("q").actions; },
-                RequireHuman, &[Reason::HumanOnlyEffect, Reason::ToolRequiresHuman]),
+            (
+                "an effect",
+                |p| p.effects = effects(&["DEPLOY"]),
+                RequireHuman,
+                &[Reason::HumanOnlyEffect],
+            ),
+            (
+                "a tool",
+                |p| p.actions = publish("q").actions,
+                RequireHuman,
+                &[Reason::ToolRequiresHuman],
+            ),
+            (
+                "both",
+                |p| {
+                    p.effects = effects(&["MERGE"]);
+                    p.actions = publish("q").actions;
+                },
+                RequireHuman,
+                &[Reason::HumanOnlyEffect, Reason::ToolRequiresHuman],
+            ),
         ],
     );
 }
 
 #[test]
 fn artifact_findings() {
-    let finding = |place: &str| Finding { place: place.into(), kind: "aws_access_key".into() };
+    let finding = |place: &str| Finding {
+        place: place.into(),
+        kind: "aws_access_key".into(),
+    };
     let world = World::dev();
     for (findings, ruling, reasons) in [
         (vec![], Allow, &[][..]),
         (vec![finding("/summary")], Deny, &[Reason::SecretInCommand]),
-        (vec![finding("/summary"), finding("/artifacts/0/content")], Deny, &[Reason::SecretInCommand]),
+        (
+            vec![finding("/summary"), finding("/artifacts/0/content")],
+            Deny,
+            &[Reason::SecretInCommand],
+        ),
     ] {
-        let report = report(&world, "key_casey", read("p"), findings, GateName::ArtifactFindings);
+        let report = report(
+            &world,
+            "key_casey",
+            read("p"),
+            findings,
+            GateName::ArtifactFindings,
+        );
         assert_eq!((report.ruling, &report.reasons[..]), (ruling, reasons));
     }
 }
@@ -221,7 +556,14 @@ fn artifact_findings() {
 fn way_back(proof: &Value) -> Ruling {
     let mut proposal = patch("p");
     proposal.rollback_proof = Some(proof.clone());
-    report(&World::dev(), "key_casey", proposal, Vec::new(), GateName::Reversibility).ruling
+    report(
+        &World::dev(),
+        "key_casey",
+        proposal,
+        Vec::new(),
+        GateName::Reversibility,
+    )
+    .ruling
 }
 
 #[test]
@@ -232,24 +574,106 @@ fn reversibility() {
         &patch("p"),
         &[
             ("reversible, with proof", |_| {}, Allow, &[]),
-            ("reversible, without", |p| p.rollback_proof = None, Deny, &[Reason::RollbackProofMissing]),
-            ("reversible, without, as a draft", |p| { p.rollback_proof = None; mode(p, "draft"); }, Deny, &[Reason::RollbackProofMissing]),
-            ("partially, with proof", |p| class(p, "PARTIALLY_REVERSIBLE"), Allow, &[]),
-            ("partially, without", |p| { class(p, "PARTIALLY_REVERSIBLE"); p.rollback_proof = None; },
-                Deny, &[Reason::RollbackProofMissing]),
-            ("partially, without, as a draft", |p| { class(p, "PARTIALLY_REVERSIBLE"); p.rollback_proof = None; mode(p, "draft"); },
-                Allow, &[]),
-            ("irreversible", |p| class(p, "IRREVERSIBLE"), RequireHuman, &[Reason::Irreversible]),
-            ("irreversible, with a proof all the same", |p| { class(p, "IRREVERSIBLE"); mode(p, "draft"); },
-                RequireHuman, &[Reason::Irreversible]),
-            ("a class nobody knows", |p| class(p, "reversible"), Deny, &[Reason::ReversibilityUnknown]),
-            ("no class", |p| p.reversibility_class = None, Deny, &[Reason::ReversibilityUndeclared]),
-            ("no class, and a human looks anyway", |p| { p.reversibility_class = None; p.risk_score = Some(0.9); },
-                RequireHuman, &[Reason::Irreversible]),
-            ("a mode nobody knows", |p| mode(p, "COMMIT"), Deny, &[Reason::ExecutionModeUnknown]),
-            ("a mode the tool does not have", |p| mode(p, "preview"), Deny, &[Reason::ModeUnsupported]),
-            ("no class, odd mode", |p| { p.reversibility_class = None; mode(p, ""); },
-                Deny, &[Reason::ExecutionModeUnknown, Reason::ReversibilityUndeclared]),
+            (
+                "reversible, without",
+                |p| p.rollback_proof = None,
+                Deny,
+                &[Reason::RollbackProofMissing],
+            ),
+            (
+                "reversible, without, as a draft",
+                |p| {
+                    p.rollback_proof = None;
+                    mode(p, "draft");
+                },
+                Deny,
+                &[Reason::RollbackProofMissing],
+            ),
+            (
+                "partially, with proof",
+                |p| class(p, "PARTIALLY_REVERSIBLE"),
+                Allow,
+                &[],
+            ),
+            (
+                "partially, without",
+                |p| {
+                    class(p, "PARTIALLY_REVERSIBLE");
+                    p.rollback_proof = None;
+                },
+                Deny,
+                &[Reason::RollbackProofMissing],
+            ),
+            (
+                "partially, without, as a draft",
+                |p| {
+                    class(p, "PARTIALLY_REVERSIBLE");
+                    p.rollback_proof = None;
+                    mode(p, "draft");
+                },
+                Allow,
+                &[],
+            ),
+            (
+                "irreversible",
+                |p| class(p, "IRREVERSIBLE"),
+                RequireHuman,
+                &[Reason::Irreversible],
+            ),
+            (
+                "irreversible, with a proof all the same",
+                |p| {
+                    class(p, "IRREVERSIBLE");
+                    mode(p, "draft");
+                },
+                RequireHuman,
+                &[Reason::Irreversible],
+            ),
+            (
+                "a class nobody knows",
+                |p| class(p, "reversible"),
+                Deny,
+                &[Reason::ReversibilityUnknown],
+            ),
+            (
+                "no class",
+                |p| p.reversibility_class = None,
+                Deny,
+                &[Reason::ReversibilityUndeclared],
+            ),
+            (
+                "no class, and a human looks anyway",
+                |p| {
+                    p.reversibility_class = None;
+                    p.risk_score = Some(0.9);
+                },
+                RequireHuman,
+                &[Reason::Irreversible],
+            ),
+            (
+                "a mode nobody knows",
+                |p| mode(p, "COMMIT"),
+                Deny,
+                &[Reason::ExecutionModeUnknown],
+            ),
+            (
+                "a mode the tool does not have",
+                |p| mode(p, "preview"),
+                Deny,
+                &[Reason::ModeUnsupported],
+            ),
+            (
+                "no class, odd mode",
+                |p| {
+                    p.reversibility_class = None;
+                    mode(p, "");
+                },
+                Deny,
+                &[
+                    Reason::ExecutionModeUnknown,
+                    Reason::ReversibilityUndeclared,
+                ],
+            ),
         ],
     );
     table(
@@ -258,10 +682,30 @@ fn reversibility() {
         &read("p"),
         &[
             ("reads only", |_| {}, Allow, &[]),
-            ("reads only, reversible without proof", |p| class(p, "REVERSIBLE"), Allow, &[]),
-            ("reads only, says it is irreversible", |p| class(p, "IRREVERSIBLE"), RequireHuman, &[Reason::Irreversible]),
-            ("reads only, a class nobody knows", |p| class(p, ""), Deny, &[Reason::ReversibilityUnknown]),
-            ("reads only, a mode nobody knows", |p| mode(p, "yolo"), Deny, &[Reason::ExecutionModeUnknown]),
+            (
+                "reads only, reversible without proof",
+                |p| class(p, "REVERSIBLE"),
+                Allow,
+                &[],
+            ),
+            (
+                "reads only, says it is irreversible",
+                |p| class(p, "IRREVERSIBLE"),
+                RequireHuman,
+                &[Reason::Irreversible],
+            ),
+            (
+                "reads only, a class nobody knows",
+                |p| class(p, ""),
+                Deny,
+                &[Reason::ReversibilityUnknown],
+            ),
+            (
+                "reads only, a mode nobody knows",
+                |p| mode(p, "yolo"),
+                Deny,
+                &[Reason::ExecutionModeUnknown],
+            ),
         ],
     );
 }
@@ -277,16 +721,40 @@ fn mode(proposal: &mut Proposal, mode: &str) {
 #[test]
 fn a_way_back_has_content() {
     for (proof, ruling) in [
-        (json!({"description": "undo it", "rollback_tool": "apply_patch"}), Allow),
-        (json!({"description": "undo it", "manual_steps": "git revert"}), Allow),
-        (json!({"description": "undo it", "manual_steps": ["", "git revert"]}), Allow),
-        (json!({"description": "undo it", "rollback_tool": null, "manual_steps": ["git revert"]}), Allow),
+        (
+            json!({"description": "undo it", "rollback_tool": "apply_patch"}),
+            Allow,
+        ),
+        (
+            json!({"description": "undo it", "manual_steps": "git revert"}),
+            Allow,
+        ),
+        (
+            json!({"description": "undo it", "manual_steps": ["", "git revert"]}),
+            Allow,
+        ),
+        (
+            json!({"description": "undo it", "rollback_tool": null, "manual_steps": ["git revert"]}),
+            Allow,
+        ),
         (json!({"description": "undo it"}), Deny),
-        (json!({"description": " ", "rollback_tool": "apply_patch"}), Deny),
+        (
+            json!({"description": " ", "rollback_tool": "apply_patch"}),
+            Deny,
+        ),
         (json!({"rollback_tool": "apply_patch"}), Deny),
-        (json!({"description": "undo it", "rollback_tool": "undo", "manual_steps": "git revert"}), Deny),
-        (json!({"description": "undo it", "rollback_tool": 7, "manual_steps": "git revert"}), Deny),
-        (json!({"description": "undo it", "manual_steps": [" ", 7]}), Deny),
+        (
+            json!({"description": "undo it", "rollback_tool": "undo", "manual_steps": "git revert"}),
+            Deny,
+        ),
+        (
+            json!({"description": "undo it", "rollback_tool": 7, "manual_steps": "git revert"}),
+            Deny,
+        ),
+        (
+            json!({"description": "undo it", "manual_steps": [" ", 7]}),
+            Deny,
+        ),
         (json!({}), Deny),
         (json!([]), Deny),
         (json!("git revert"), Deny),
@@ -304,25 +772,79 @@ fn budget() {
         &patch("p"),
         &[
             ("the default envelope", |_| {}, Allow, &[]),
-            ("a narrow one", |p| envelope(p, json!({"max_write_scope": "none"})), Deny, &[Reason::WriteScopeExceeded]),
-            ("a wide one, beyond the agent", |p| { envelope(p, json!({"max_write_scope": "prod"})); p.actions = publish("q").actions; },
-                Deny, &[Reason::WriteScopeExceeded]),
-            ("too few calls", |p| { envelope(p, json!({"max_tool_calls": 1})); p.actions.push(p.actions[0].clone()); },
-                Deny, &[Reason::RuntimeExceeded]),
-            ("too few steps", |p| { envelope(p, json!({"max_steps": 1})); p.actions.push(p.actions[0].clone()); },
-                Deny, &[Reason::RuntimeExceeded]),
-            ("just enough", |p| { envelope(p, json!({"max_steps": 2})); p.actions.push(p.actions[0].clone()); }, Allow, &[]),
-            ("half of it, for what cleaning up costs", |p| {
-                envelope(p, json!({"max_steps": 3}));
-                p.cleanup_cost = Some("HIGH".into());
-                p.actions.push(p.actions[0].clone());
-            }, Deny, &[Reason::RuntimeExceeded]),
-            ("an invalid one", |p| envelope(p, json!({"max_steps": 0})), Deny, &[Reason::EnvelopeInvalid]),
-            ("one without a model", |p| p.deployment_envelope = Some(json!({})), Deny, &[Reason::EnvelopeInvalid]),
-            ("both", |p| {
-                envelope(p, json!({"max_write_scope": "none", "max_steps": 1}));
-                p.actions.push(p.actions[0].clone());
-            }, Deny, &[Reason::WriteScopeExceeded, Reason::RuntimeExceeded]),
+            (
+                "a narrow one",
+                |p| envelope(p, json!({"max_write_scope": "none"})),
+                Deny,
+                &[Reason::WriteScopeExceeded],
+            ),
+            (
+                "a wide one, beyond the agent",
+                |p| {
+                    envelope(p, json!({"max_write_scope": "prod"}));
+                    p.actions = publish("q").actions;
+                },
+                Deny,
+                &[Reason::WriteScopeExceeded],
+            ),
+            (
+                "too few calls",
+                |p| {
+                    envelope(p, json!({"max_tool_calls": 1}));
+                    p.actions.push(p.actions[0].clone());
+                },
+                Deny,
+                &[Reason::RuntimeExceeded],
+            ),
+            (
+                "too few steps",
+                |p| {
+                    envelope(p, json!({"max_steps": 1}));
+                    p.actions.push(p.actions[0].clone());
+                },
+                Deny,
+                &[Reason::RuntimeExceeded],
+            ),
+            (
+                "just enough",
+                |p| {
+                    envelope(p, json!({"max_steps": 2}));
+                    p.actions.push(p.actions[0].clone());
+                },
+                Allow,
+                &[],
+            ),
+            (
+                "half of it, for what cleaning up costs",
+                |p| {
+                    envelope(p, json!({"max_steps": 3}));
+                    p.cleanup_cost = Some("HIGH".into());
+                    p.actions.push(p.actions[0].clone());
+                },
+                Deny,
+                &[Reason::RuntimeExceeded],
+            ),
+            (
+                "an invalid one",
+                |p| envelope(p, json!({"max_steps": 0})),
+                Deny,
+                &[Reason::EnvelopeInvalid],
+            ),
+            (
+                "one without a model",
+                |p| p.deployment_envelope = Some(json!({})),
+                Deny,
+                &[Reason::EnvelopeInvalid],
+            ),
+            (
+                "both",
+                |p| {
+                    envelope(p, json!({"max_write_scope": "none", "max_steps": 1}));
+                    p.actions.push(p.actions[0].clone());
+                },
+                Deny,
+                &[Reason::WriteScopeExceeded, Reason::RuntimeExceeded],
+            ),
         ],
     );
 }
@@ -334,9 +856,16 @@ fn envelope(proposal: &mut Proposal, budget: Value) {
 #[test]
 fn open_weights_are_kept_to_the_sandbox() {
     let mut proposal = publish("p");
-    proposal.deployment_envelope =
-        Some(json!({"model_id": "llama", "model_source": "open", "autonomy_budget": {"max_write_scope": "staging"}}));
-    let report = report(&World::dev(), "key_jordan", proposal, Vec::new(), GateName::Budget);
+    proposal.deployment_envelope = Some(
+        json!({"model_id": "llama", "model_source": "open", "autonomy_budget": {"max_write_scope": "staging"}}),
+    );
+    let report = report(
+        &World::dev(),
+        "key_jordan",
+        proposal,
+        Vec::new(),
+        GateName::Budget,
+    );
     assert_eq!(report.reasons, [Reason::WriteScopeExceeded]);
 }
 
@@ -345,6 +874,18 @@ fn the_default_policy_is_the_one_that_was_reviewed() {
     // The digest stands in every decision; whoever changes the default policy changes it here, on purpose.
     let bundle = default_bundle();
     assert_eq!(bundle.effects.len(), 12);
-    assert_eq!(bundle.agents.iter().map(|a| a.name.as_str()).collect::<Vec<_>>(), ["Casey", "Jordan", "Riley", "Human"]);
-    assert_eq!(bundle.digest(), domain::policy::Bundle::parse(&bundle.to_bytes()).unwrap().digest());
+    assert_eq!(
+        bundle
+            .agents
+            .iter()
+            .map(|a| a.name.as_str())
+            .collect::<Vec<_>>(),
+        ["Casey", "Jordan", "Riley", "Human"]
+    );
+    assert_eq!(
+        bundle.digest(),
+        domain::policy::Bundle::parse(&bundle.to_bytes())
+            .unwrap()
+            .digest()
+    );
 }

@@ -8,6 +8,9 @@
     reason = "a test that fails says where by panicking"
 )]
 
+// The name that other crates of the workspace have for it.
+extern crate countersign_domain as domain;
+
 mod answers;
 mod approvals;
 mod arbitrary;

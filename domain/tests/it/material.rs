@@ -18,13 +18,22 @@ use std::fmt::Debug;
 use std::str::FromStr;
 
 /// The log's name.
-pub const ORIGIN: &str = "ledger.example/test";
+pub(crate) const ORIGIN: &str = "ledger.example/test";
 
 /// The files of the default policy.
-pub const DEFAULT_POLICY: [(&str, &str); 3] = [
-    ("agents.toml", include_str!("../../../policy/default/agents.toml")),
-    ("approvals.toml", include_str!("../../../policy/default/approvals.toml")),
-    ("effects.toml", include_str!("../../../policy/default/effects.toml")),
+pub(crate) const DEFAULT_POLICY: [(&str, &str); 3] = [
+    (
+        "agents.toml",
+        include_str!("../../../policy/default/agents.toml"),
+    ),
+    (
+        "approvals.toml",
+        include_str!("../../../policy/default/approvals.toml"),
+    ),
+    (
+        "effects.toml",
+        include_str!("../../../policy/default/effects.toml"),
+    ),
 ];
 
 const MANIFEST: &str = r#"{
@@ -56,38 +65,48 @@ const MANIFEST: &str = r#"{
   }
 }"#;
 
-pub fn id<T: FromStr>(text: &str) -> T
+pub(crate) fn id<T: FromStr>(text: &str) -> T
 where
     T::Err: Debug,
 {
     text.parse().unwrap()
 }
 
-pub fn secret(byte: u8) -> SecretKey {
+pub(crate) fn secret(byte: u8) -> SecretKey {
     SecretKey::from_seed([byte; 32])
 }
 
-pub fn vkey(name: &str, key: &SecretKey) -> String {
-    SignerKey::new(KeyName::new(name).unwrap(), key.clone()).verifier().to_string()
+pub(crate) fn vkey(name: &str, key: &SecretKey) -> String {
+    SignerKey::new(KeyName::new(name).unwrap(), key.clone())
+        .verifier()
+        .to_string()
 }
 
-pub fn default_bundle() -> Bundle {
+pub(crate) fn default_bundle() -> Bundle {
     Bundle::compile(&DEFAULT_POLICY).unwrap()
 }
 
-pub fn manifest() -> Manifest {
+pub(crate) fn manifest() -> Manifest {
     Manifest::parse(MANIFEST.as_bytes()).unwrap()
 }
 
-pub fn effects(tags: &[&str]) -> Effects {
+pub(crate) fn effects(tags: &[&str]) -> Effects {
     tags.iter().map(|tag| Effect::new(*tag).unwrap()).collect()
 }
 
-pub fn api_key(key_id: &str, kind: PrincipalKind, principal: &str, scopes: &[Scope]) -> NewKey {
+pub(crate) fn api_key(
+    key_id: &str,
+    kind: PrincipalKind,
+    principal: &str,
+    scopes: &[Scope],
+) -> NewKey {
     NewKey {
         key_id: id(key_id),
         credential: Credential::Api(sha256(key_id.as_bytes())),
-        principal: Principal { kind, id: id(principal) },
+        principal: Principal {
+            kind,
+            id: id(principal),
+        },
         scopes: scopes.iter().copied().collect(),
         effect_scopes: None,
         max_risk: 1.0,
@@ -96,7 +115,12 @@ pub fn api_key(key_id: &str, kind: PrincipalKind, principal: &str, scopes: &[Sco
     }
 }
 
-pub fn public_key(key: &SecretKey, kind: PrincipalKind, principal: &str, scopes: &[Scope]) -> NewKey {
+pub(crate) fn public_key(
+    key: &SecretKey,
+    kind: PrincipalKind,
+    principal: &str,
+    scopes: &[Scope],
+) -> NewKey {
     NewKey {
         key_id: id(&key.public().key_id().to_string()),
         credential: Credential::Ed25519(key.public()),
@@ -104,23 +128,29 @@ pub fn public_key(key: &SecretKey, kind: PrincipalKind, principal: &str, scopes:
     }
 }
 
-pub fn action(tool: &str, inputs: &[(&str, Value)]) -> Action {
+pub(crate) fn action(tool: &str, inputs: &[(&str, Value)]) -> Action {
     Action {
         tool: id(tool),
-        inputs: inputs.iter().map(|(name, value)| ((*name).to_owned(), value.clone())).collect(),
+        inputs: inputs
+            .iter()
+            .map(|(name, value)| ((*name).to_owned(), value.clone()))
+            .collect(),
         bodies: std::collections::BTreeMap::new(),
     }
 }
 
 /// A proposal without actions.
-pub fn plain(name: &str, agent: &str, tags: &[&str]) -> Proposal {
+pub(crate) fn plain(name: &str, agent: &str, tags: &[&str]) -> Proposal {
     Proposal {
         proposal_id: id(name),
         intent_id: id("intent-1"),
         agent: id(agent),
         summary: Text::Inline("as agreed".into()),
         effects: effects(tags),
-        truth_account: TruthAccount { observations: vec![seen("the test fails")], claims: Vec::new() },
+        truth_account: TruthAccount {
+            observations: vec![seen("the test fails")],
+            claims: Vec::new(),
+        },
         artifacts: Vec::new(),
         actions: Vec::new(),
         risk_score: None,
@@ -133,12 +163,16 @@ pub fn plain(name: &str, agent: &str, tags: &[&str]) -> Proposal {
     }
 }
 
-pub fn seen(text: &str) -> Observation {
-    Observation { text: Text::Inline(text.into()), kind: None, cites: Vec::new() }
+pub(crate) fn seen(text: &str) -> Observation {
+    Observation {
+        text: Text::Inline(text.into()),
+        kind: None,
+        cites: Vec::new(),
+    }
 }
 
 /// Casey reads a file: ALLOW, and may be tried again.
-pub fn read(name: &str) -> Proposal {
+pub(crate) fn read(name: &str) -> Proposal {
     Proposal {
         actions: vec![action("read_file", &[("path", json!("src/lib.rs"))])],
         ..plain(name, "Casey", &["READ_REPO"])
@@ -146,27 +180,36 @@ pub fn read(name: &str) -> Proposal {
 }
 
 /// Casey patches the working copy: ALLOW, reversible with proof, tried once.
-pub fn patch(name: &str) -> Proposal {
+pub(crate) fn patch(name: &str) -> Proposal {
     Proposal {
         actions: vec![action("apply_patch", &[("patch", json!("--- a\n+++ b\n"))])],
         reversibility_class: Some("REVERSIBLE".into()),
-        rollback_proof: Some(json!({"description": "reverse the patch", "rollback_tool": "apply_patch"})),
+        rollback_proof: Some(
+            json!({"description": "reverse the patch", "rollback_tool": "apply_patch"}),
+        ),
         ..plain(name, "Casey", &["WRITE_PATCH"])
     }
 }
 
 /// Jordan publishes: `REQUIRE_HUMAN`, since it cannot be undone and the tool says so.
-pub fn publish(name: &str) -> Proposal {
+pub(crate) fn publish(name: &str) -> Proposal {
     Proposal {
         actions: vec![action("publish", &[("path", json!("target/tool"))])],
         reversibility_class: Some("IRREVERSIBLE".into()),
-        deployment_envelope: Some(json!({"model_id": "m", "autonomy_budget": {"max_write_scope": "staging"}})),
+        deployment_envelope: Some(
+            json!({"model_id": "m", "autonomy_budget": {"max_write_scope": "staging"}}),
+        ),
         ..plain(name, "Jordan", &["BUILD_ARTIFACT"])
     }
 }
 
 /// A runner's report on a whole job.
-pub fn report(job: &Job, lease: Option<LeafIndex>, attempt: u32, status: ResultStatus) -> JobResult {
+pub(crate) fn report(
+    job: &Job,
+    lease: Option<LeafIndex>,
+    attempt: u32,
+    status: ResultStatus,
+) -> JobResult {
     let completed = status == ResultStatus::Completed;
     let done = |action: &Action| ActionResult {
         tool: action.tool.clone(),
@@ -176,7 +219,12 @@ pub fn report(job: &Job, lease: Option<LeafIndex>, attempt: u32, status: ResultS
         detail: None,
         duration_ms: 12,
     };
-    let log = Artifact { kind: "log".into(), path: "run.log".into(), sha256: sha256(b"log"), length: 3 };
+    let log = Artifact {
+        kind: "log".into(),
+        path: "run.log".into(),
+        sha256: sha256(b"log"),
+        length: 3,
+    };
     JobResult {
         job_id: job.job_id.clone(),
         attempt,

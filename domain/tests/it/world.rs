@@ -24,34 +24,35 @@ use proof::index::{LeafIndex, TreeSize};
 use proof::key::SecretKey;
 use serde::Serialize;
 use std::collections::BTreeMap;
+use std::sync::OnceLock;
 
 /// A recorded group, and the policy that was in force.
 #[derive(Clone)]
-pub struct Group {
-    pub events: Vec<Recorded>,
-    pub policy: Policy,
+pub(crate) struct Group {
+    pub(crate) events: Vec<Recorded>,
+    pub(crate) policy: Policy,
 }
 
 /// The ledger, its people and its clock.
 #[derive(Clone)]
-pub struct World {
-    pub state: State,
-    pub policy: Policy,
-    pub now: Timestamp,
-    pub groups: Vec<Group>,
+pub(crate) struct World {
+    pub(crate) state: State,
+    pub(crate) policy: Policy,
+    pub(crate) now: Timestamp,
+    pub(crate) groups: Vec<Group>,
     /// The next command's entropy; counts up.
-    pub seed: u8,
-    pub root: SecretKey,
+    pub(crate) seed: u8,
+    pub(crate) root: SecretKey,
     /// Registered as `runner-1`.
-    pub runner: SecretKey,
+    pub(crate) runner: SecretKey,
     /// Registered as `runner-2`.
-    pub runner_2: SecretKey,
+    pub(crate) runner_2: SecretKey,
     /// A human approver with a key of his own, enrolled by root.
-    pub sam: SecretKey,
+    pub(crate) sam: SecretKey,
     /// Another.
-    pub kim: SecretKey,
+    pub(crate) kim: SecretKey,
     /// Casey, who signs.
-    pub casey: SecretKey,
+    pub(crate) casey: SecretKey,
     folded: State,
     replayed: State,
     versions: BTreeMap<String, u64>,
@@ -59,41 +60,59 @@ pub struct World {
 
 impl World {
     /// A `dev` ledger under the default policy.
-    pub fn dev() -> Self {
-        Self::founded(Profile::Dev, default_bundle())
+    pub(crate) fn dev() -> Self {
+        static FOUNDED: OnceLock<World> = OnceLock::new();
+        FOUNDED
+            .get_or_init(|| Self::founded(Profile::Dev, default_bundle()))
+            .clone()
     }
 
     /// A `prod` ledger under the default policy.
-    pub fn prod() -> Self {
-        Self::founded(Profile::Prod, default_bundle())
+    pub(crate) fn prod() -> Self {
+        static FOUNDED: OnceLock<World> = OnceLock::new();
+        FOUNDED
+            .get_or_init(|| Self::founded(Profile::Prod, default_bundle()))
+            .clone()
     }
 
     /// A `dev` ledger whose policy differs from the default one.
-    pub fn with(change: impl FnOnce(&mut Bundle)) -> Self {
+    pub(crate) fn with(change: impl FnOnce(&mut Bundle)) -> Self {
         let mut bundle = default_bundle();
         change(&mut bundle);
         Self::founded(Profile::Dev, bundle)
     }
 
     /// A ledger with everybody enrolled.
-    pub fn founded(profile: Profile, bundle: Bundle) -> Self {
+    pub(crate) fn founded(profile: Profile, bundle: Bundle) -> Self {
         let mut world = Self::empty(bundle);
         let (genesis, authored) = world.genesis(profile, genesis_keys());
-        world.run(Command::CreateLedger { genesis, authored }).unwrap();
+        world
+            .run(Command::CreateLedger { genesis, authored })
+            .unwrap();
         let both = [Scope::ProposalApprove, Scope::ProposalDeny];
         for (key, name) in [(world.sam.clone(), "sam"), (world.kim.clone(), "kim")] {
-            world.enrol(public_key(&key, PrincipalKind::Human, name, &both)).unwrap();
+            world
+                .enrol(public_key(&key, PrincipalKind::Human, name, &both))
+                .unwrap();
         }
-        let casey = public_key(&world.casey, PrincipalKind::Agent, "Casey", &[Scope::ProposalCreate]);
+        let casey = public_key(
+            &world.casey,
+            PrincipalKind::Agent,
+            "Casey",
+            &[Scope::ProposalCreate],
+        );
         world.enrol(casey).unwrap();
-        for (key, name) in [(world.runner.clone(), "runner-1"), (world.runner_2.clone(), "runner-2")] {
+        for (key, name) in [
+            (world.runner.clone(), "runner-1"),
+            (world.runner_2.clone(), "runner-2"),
+        ] {
             world.register(name, &key).unwrap();
         }
         world
     }
 
     /// Before the genesis.
-    pub fn empty(bundle: Bundle) -> Self {
+    pub(crate) fn empty(bundle: Bundle) -> Self {
         Self {
             state: State::new(),
             policy: Policy::new(Bundle::parse(&bundle.to_bytes()).unwrap(), manifest()),
@@ -113,7 +132,7 @@ impl World {
     }
 
     /// What root says to found a ledger.
-    pub fn genesis(&self, profile: Profile, keys: Vec<NewKey>) -> (Genesis, Envelope) {
+    pub(crate) fn genesis(&self, profile: Profile, keys: Vec<NewKey>) -> (Genesis, Envelope) {
         let genesis = Genesis {
             origin: ORIGIN.into(),
             profile,
@@ -129,27 +148,45 @@ impl World {
     }
 
     /// A statement by `key`, who has seen everything so far.
-    pub fn signed<T: Serialize>(&self, kind: StatementKind, body: &T, key: &SecretKey) -> Envelope {
+    pub(crate) fn signed<T: Serialize>(
+        &self,
+        kind: StatementKind,
+        body: &T,
+        key: &SecretKey,
+    ) -> Envelope {
         self.signed_at(self.state.size(), kind, body, key)
     }
 
     /// A statement by `key`, who has seen `size` events. Nobody here keeps a tree, so the root is a stand-in.
-    pub fn signed_at<T: Serialize>(&self, size: TreeSize, kind: StatementKind, body: &T, key: &SecretKey) -> Envelope {
-        let head = SeenHead { size, root: sha256(&size.get().to_be_bytes()) };
+    pub(crate) fn signed_at<T: Serialize>(
+        &self,
+        size: TreeSize,
+        kind: StatementKind,
+        body: &T,
+        key: &SecretKey,
+    ) -> Envelope {
+        let head = SeenHead {
+            size,
+            root: sha256(&size.get().to_be_bytes()),
+        };
         authored::sign(kind, ORIGIN, head, body, key).unwrap()
     }
 
     /// Lets time pass.
-    pub fn pass_minutes(&mut self, minutes: u64) {
+    pub(crate) fn pass_minutes(&mut self, minutes: u64) {
         self.now = self.now.plus_ms(minutes * 60_000);
     }
 
     /// Carries out a command as an edge and the sequencer would, and checks all that must hold afterwards.
-    pub fn run(&mut self, command: Command) -> Result<Vec<Sealed>, Rejection> {
+    pub(crate) fn run(&mut self, command: Command) -> Result<Vec<Sealed>, Rejection> {
         let before = self.state.clone();
         let policy = self.policy.clone();
         self.seed = self.seed.wrapping_add(1);
-        let context = Context { now: self.now, seed: Seed::new([self.seed; 32]), policy: &policy };
+        let context = Context {
+            now: self.now,
+            seed: Seed::new([self.seed; 32]),
+            policy: &policy,
+        };
         let outcome = check_signature(&self.state, &command)
             .map_err(RunError::Rejected)
             .and_then(|_| run(&mut self.state, &command, &context));
@@ -163,39 +200,65 @@ impl World {
                 assert_eq!(self.state, before, "a refusal changes nothing: {no}");
                 Err(no)
             }
-            Err(RunError::Broken(illegal)) => panic!("decide and apply disagree: {illegal}\n{command:?}"),
+            Err(RunError::Broken(illegal)) => {
+                panic!("decide and apply disagree: {illegal}\n{command:?}")
+            }
         }
     }
 
     fn record(&mut self, sealed: &[Sealed]) {
-        assert!(!sealed.is_empty(), "a command that is carried out leaves an event");
+        assert!(
+            !sealed.is_empty(),
+            "a command that is carried out leaves an event"
+        );
         let mut events = Vec::new();
         for one in sealed {
             self.check_event(one);
             let event = Event::parse(&one.payload).expect("what is written can be read");
             assert_eq!(event, one.event, "what is read is what was written");
-            self.folded.apply(&event, sha256(&one.payload)).expect("recovery folds what was written");
-            events.push(Recorded { event, payload: one.payload.clone() });
+            self.folded
+                .apply(&event, sha256(&one.payload))
+                .expect("recovery folds what was written");
+            events.push(Recorded {
+                event,
+                payload: one.payload.clone(),
+            });
         }
-        rederive(&mut self.replayed, &events, &self.policy).expect("an auditor re-derives what was written");
+        rederive(&mut self.replayed, &events, &self.policy)
+            .expect("an auditor re-derives what was written");
         assert_eq!(self.folded, self.state, "recovery");
         assert_eq!(self.replayed, self.state, "replay");
         crate::laws::hold_in(&self.groups, &events);
-        self.groups.push(Group { events, policy: self.policy.clone() });
+        self.groups.push(Group {
+            events,
+            policy: self.policy.clone(),
+        });
     }
 
     fn check_event(&mut self, one: &Sealed) {
         let h = &one.event.header;
         let data = one.event.data.to_canonical().unwrap();
         assert_eq!(one.event.to_payload(&data).unwrap(), one.payload);
-        assert!(one.payload.len() < 63_000, "{} bytes do not fit into a leaf", one.payload.len());
+        assert!(
+            one.payload.len() < 63_000,
+            "{} bytes do not fit into a leaf",
+            one.payload.len()
+        );
         assert!(h.time >= self.folded.time(), "time never goes back");
-        let last = self.versions.insert(h.subject.as_str().to_owned(), h.version).unwrap_or(0);
-        assert_eq!(h.version, last + 1, "versions of `{}` have no gap", h.subject.as_str());
+        let last = self
+            .versions
+            .insert(h.subject.as_str().to_owned(), h.version)
+            .unwrap_or(0);
+        assert_eq!(
+            h.version,
+            last + 1,
+            "versions of `{}` have no gap",
+            h.subject.as_str()
+        );
     }
 
     /// Re-derives the whole log from nothing.
-    pub fn replay(&self) {
+    pub(crate) fn replay(&self) {
         let mut state = State::new();
         for group in &self.groups {
             rederive(&mut state, &group.events, &group.policy).expect("the log can be re-derived");
@@ -204,127 +267,228 @@ impl World {
     }
 
     /// Every event so far.
-    pub fn events(&self) -> impl Iterator<Item = &Event> {
-        self.groups.iter().flat_map(|group| &group.events).map(|recorded| &recorded.event)
+    pub(crate) fn events(&self) -> impl Iterator<Item = &Event> {
+        self.groups
+            .iter()
+            .flat_map(|group| &group.events)
+            .map(|recorded| &recorded.event)
     }
 
     /// Creates a key, by root.
-    pub fn enrol(&mut self, key: NewKey) -> Result<Vec<Sealed>, Rejection> {
+    pub(crate) fn enrol(&mut self, key: NewKey) -> Result<Vec<Sealed>, Rejection> {
         let authored = Some(self.signed(StatementKind::Key, &key, &self.root));
-        self.run(Command::CreateKey { by: Caller::anonymous(), key, authored })
+        self.run(Command::CreateKey {
+            by: Caller::anonymous(),
+            key,
+            authored,
+        })
     }
 
     /// Registers a runner, by root.
-    pub fn register(&mut self, name: &str, key: &SecretKey) -> Result<Vec<Sealed>, Rejection> {
-        let runner = NewRunner { runner_id: id(name), public_key: key.public(), description: None };
+    pub(crate) fn register(
+        &mut self,
+        name: &str,
+        key: &SecretKey,
+    ) -> Result<Vec<Sealed>, Rejection> {
+        let runner = NewRunner {
+            runner_id: id(name),
+            public_key: key.public(),
+            description: None,
+        };
         let authored = self.signed(StatementKind::Runner, &runner, &self.root);
         self.run(Command::RegisterRunner { runner, authored })
     }
 
     /// Submits with an API key.
-    pub fn propose(&mut self, key: &str, proposal: Proposal) -> Result<Vec<Sealed>, Rejection> {
+    pub(crate) fn propose(
+        &mut self,
+        key: &str,
+        proposal: Proposal,
+    ) -> Result<Vec<Sealed>, Rejection> {
         self.propose_with(key, proposal, Vec::new())
     }
 
     /// Submits with an API key, and with what a sensor found.
-    pub fn propose_with(&mut self, key: &str, proposal: Proposal, findings: Vec<Finding>) -> Result<Vec<Sealed>, Rejection> {
+    pub(crate) fn propose_with(
+        &mut self,
+        key: &str,
+        proposal: Proposal,
+        findings: Vec<Finding>,
+    ) -> Result<Vec<Sealed>, Rejection> {
         let (by, proposal) = (by(key), Box::new(proposal));
-        self.run(Command::SubmitProposal { by, proposal, findings, authored: None })
+        self.run(Command::SubmitProposal {
+            by,
+            proposal,
+            findings,
+            authored: None,
+        })
     }
 
     /// Submits as Casey, signed.
-    pub fn propose_signed(&mut self, proposal: Proposal) -> Result<Vec<Sealed>, Rejection> {
+    pub(crate) fn propose_signed(&mut self, proposal: Proposal) -> Result<Vec<Sealed>, Rejection> {
         let authored = Some(self.signed(StatementKind::Proposal, &proposal, &self.casey));
         let (by, proposal) = (by_signature(&self.casey), Box::new(proposal));
-        self.run(Command::SubmitProposal { by, proposal, findings: Vec::new(), authored })
+        self.run(Command::SubmitProposal {
+            by,
+            proposal,
+            findings: Vec::new(),
+            authored,
+        })
     }
 
     /// The open challenge of a proposal.
-    pub fn challenge(&self, proposal: &str) -> Challenge {
-        match self.state.proposal(&id(proposal)).map(|record| &record.state) {
+    pub(crate) fn challenge(&self, proposal: &str) -> Challenge {
+        match self
+            .state
+            .proposal(&id(proposal))
+            .map(|record| &record.state)
+        {
             Some(ProposalState::Waiting(_, ask)) => ask.challenge.clone(),
             other => panic!("`{proposal}` is not waiting: {other:?}"),
         }
     }
 
     /// An answer to the open challenge.
-    pub fn answer_to(&self, proposal: &str, verb: Verb) -> Answer {
-        Answer { proposal_id: id(proposal), verb, challenge: self.challenge(proposal), reason: None }
+    pub(crate) fn answer_to(&self, proposal: &str, verb: Verb) -> Answer {
+        Answer {
+            proposal_id: id(proposal),
+            verb,
+            challenge: self.challenge(proposal),
+            reason: None,
+        }
     }
 
     /// Answers with an API key.
-    pub fn answer(&mut self, key: &str, answer: Answer) -> Result<Vec<Sealed>, Rejection> {
-        self.run(Command::AnswerApproval { by: by(key), answer, authored: None })
+    pub(crate) fn answer(&mut self, key: &str, answer: Answer) -> Result<Vec<Sealed>, Rejection> {
+        self.run(Command::AnswerApproval {
+            by: by(key),
+            answer,
+            authored: None,
+        })
     }
 
     /// Answers the open challenge with an API key.
-    pub fn says(&mut self, key: &str, verb: Verb, proposal: &str) -> Result<Vec<Sealed>, Rejection> {
+    pub(crate) fn says(
+        &mut self,
+        key: &str,
+        verb: Verb,
+        proposal: &str,
+    ) -> Result<Vec<Sealed>, Rejection> {
         let answer = self.answer_to(proposal, verb);
         self.answer(key, answer)
     }
 
     /// Answers with a key of one's own.
-    pub fn answer_signed(&mut self, key: &SecretKey, answer: Answer) -> Result<Vec<Sealed>, Rejection> {
+    pub(crate) fn answer_signed(
+        &mut self,
+        key: &SecretKey,
+        answer: Answer,
+    ) -> Result<Vec<Sealed>, Rejection> {
         let authored = Some(self.signed(StatementKind::Answer, &answer, key));
-        self.run(Command::AnswerApproval { by: by_signature(key), answer, authored })
+        self.run(Command::AnswerApproval {
+            by: by_signature(key),
+            answer,
+            authored,
+        })
     }
 
     /// Says yes with a key of one's own.
-    pub fn approve_signed(&mut self, key: &SecretKey, proposal: &str) -> Result<Vec<Sealed>, Rejection> {
+    pub(crate) fn approve_signed(
+        &mut self,
+        key: &SecretKey,
+        proposal: &str,
+    ) -> Result<Vec<Sealed>, Rejection> {
         let answer = self.answer_to(proposal, Verb::Grant);
         self.answer_signed(key, answer)
     }
 
     /// `runner-1` asks for work.
-    pub fn lease(&mut self) -> Result<Vec<Sealed>, Rejection> {
+    pub(crate) fn lease(&mut self) -> Result<Vec<Sealed>, Rejection> {
         let key = self.runner.clone();
         self.lease_as(&key, self.request("runner-1"))
     }
 
     /// A request for any tool of the manifest in force.
-    pub fn request(&self, runner: &str) -> LeaseRequest {
+    pub(crate) fn request(&self, runner: &str) -> LeaseRequest {
         let tools = self.policy.manifest().tools.keys().cloned().collect();
-        LeaseRequest { runner_id: id(runner), tools, manifest: self.policy.manifest_digest() }
+        LeaseRequest {
+            runner_id: id(runner),
+            tools,
+            manifest: self.policy.manifest_digest(),
+        }
     }
 
     /// Asks for work, having seen everything.
-    pub fn lease_as(&mut self, key: &SecretKey, request: LeaseRequest) -> Result<Vec<Sealed>, Rejection> {
+    pub(crate) fn lease_as(
+        &mut self,
+        key: &SecretKey,
+        request: LeaseRequest,
+    ) -> Result<Vec<Sealed>, Rejection> {
         self.lease_at(self.state.size(), key, request)
     }
 
     /// Asks for work, having seen `seen` events.
-    pub fn lease_at(&mut self, seen: TreeSize, key: &SecretKey, request: LeaseRequest) -> Result<Vec<Sealed>, Rejection> {
+    pub(crate) fn lease_at(
+        &mut self,
+        seen: TreeSize,
+        key: &SecretKey,
+        request: LeaseRequest,
+    ) -> Result<Vec<Sealed>, Rejection> {
         let authored = self.signed_at(seen, StatementKind::Lease, &request, key);
-        self.run(Command::LeaseJob { request, key_id: key.public().key_id(), seen, authored })
+        self.run(Command::LeaseJob {
+            request,
+            key_id: key.public().key_id(),
+            seen,
+            authored,
+        })
     }
 }
 
 /// Keys that exist from the start.
-pub fn genesis_keys() -> Vec<NewKey> {
+pub(crate) fn genesis_keys() -> Vec<NewKey> {
     use PrincipalKind::{Admin, Agent, Human, Service};
     let both = [Scope::ProposalApprove, Scope::ProposalDeny];
     vec![
         api_key("key_ops", Admin, "ops", &Scope::ALL),
-        api_key("key_lee", Human, "lee", &[Scope::ProposalCreate, Scope::ProposalApprove, Scope::ProposalDeny]),
+        api_key(
+            "key_lee",
+            Human,
+            "lee",
+            &[
+                Scope::ProposalCreate,
+                Scope::ProposalApprove,
+                Scope::ProposalDeny,
+            ],
+        ),
         api_key("key_max", Human, "max", &both),
-        api_key("key_casey", Agent, "Casey", &[Scope::ProposalCreate, Scope::ProposalDeny]),
+        api_key(
+            "key_casey",
+            Agent,
+            "Casey",
+            &[Scope::ProposalCreate, Scope::ProposalDeny],
+        ),
         api_key("key_jordan", Agent, "Jordan", &[Scope::ProposalCreate]),
-        api_key("key_legacy", Service, "legacy", &[Scope::RunnerResult, Scope::ProposalCreate]),
+        api_key(
+            "key_legacy",
+            Service,
+            "legacy",
+            &[Scope::RunnerResult, Scope::ProposalCreate],
+        ),
     ]
 }
 
 /// The holder of an API key.
-pub fn by(key: &str) -> Caller {
+pub(crate) fn by(key: &str) -> Caller {
     Caller::key(id(key))
 }
 
 /// Whoever signs with a key.
-pub fn by_signature(key: &SecretKey) -> Caller {
+pub(crate) fn by_signature(key: &SecretKey) -> Caller {
     Caller::key(id(&key.public().key_id().to_string()))
 }
 
 /// The decision of a group.
-pub fn decision(group: &[Sealed]) -> &DecisionRecorded {
+pub(crate) fn decision(group: &[Sealed]) -> &DecisionRecorded {
     let found = group.iter().find_map(|sealed| match &sealed.event.data {
         EventData::DecisionRecorded(decision) => Some(decision),
         _ => None,
@@ -333,7 +497,7 @@ pub fn decision(group: &[Sealed]) -> &DecisionRecorded {
 }
 
 /// The job that a group mints, if it does.
-pub fn minted(group: &[Sealed]) -> Option<&Job> {
+pub(crate) fn minted(group: &[Sealed]) -> Option<&Job> {
     group.iter().find_map(|sealed| match &sealed.event.data {
         EventData::JobCreated(created) => Some(&created.job),
         _ => None,
@@ -341,7 +505,7 @@ pub fn minted(group: &[Sealed]) -> Option<&Job> {
 }
 
 /// The lease that a group gives, and where it stands.
-pub fn leased(group: &[Sealed]) -> (LeafIndex, JobLeased) {
+pub(crate) fn leased(group: &[Sealed]) -> (LeafIndex, JobLeased) {
     let found = group.iter().find_map(|sealed| match &sealed.event.data {
         EventData::JobLeased(leased) => Some((sealed.event.header.seq, leased.clone())),
         _ => None,
@@ -350,6 +514,9 @@ pub fn leased(group: &[Sealed]) -> (LeafIndex, JobLeased) {
 }
 
 /// The types of a group's events.
-pub fn types(group: &[Sealed]) -> Vec<&'static str> {
-    group.iter().map(|sealed| sealed.event.data.type_name()).collect()
+pub(crate) fn types(group: &[Sealed]) -> Vec<&'static str> {
+    group
+        .iter()
+        .map(|sealed| sealed.event.data.type_name())
+        .collect()
 }

@@ -75,15 +75,22 @@ impl MemoryStore {
         let (epoch, frames) = {
             let mut state = self.lock();
             state.epoch += 1;
-            state.committed =
-                state.frames.last().map_or(TreeSize::ZERO, |frame| frame.committed().end());
+            state.committed = state
+                .frames
+                .last()
+                .map_or(TreeSize::ZERO, |frame| frame.committed().end());
             (state.epoch, state.frames.clone())
         };
         let mut frontier = Frontier::new();
         for frame in &frames {
-            frame.leaves.iter().for_each(|leaf| frontier.push(leaf_hash(leaf)));
+            for leaf in &frame.leaves {
+                frontier.push(leaf_hash(leaf));
+            }
             if frontier.root() != frame.root {
-                let kind = DamageKind::Root { expected: frame.root, got: frontier.root() };
+                let kind = DamageKind::Root {
+                    expected: frame.root,
+                    got: frontier.root(),
+                };
                 return Err(frame.damage(kind).into());
             }
             for (index, leaf) in frame.committed().leaves_from(frame.start.next_index()) {
@@ -91,7 +98,12 @@ impl MemoryStore {
             }
         }
         let size = frontier.size();
-        let journal = MemoryJournal { store: self.clone(), epoch, size, is_poisoned: false };
+        let journal = MemoryJournal {
+            store: self.clone(),
+            epoch,
+            size,
+            is_poisoned: false,
+        };
         Ok((journal, frontier))
     }
 
@@ -103,12 +115,21 @@ impl MemoryStore {
 impl Stored {
     fn committed(&self) -> CommittedFrame<'_> {
         let leaves = self.leaves.iter().map(Vec::as_slice).collect();
-        CommittedFrame { start: self.start, leaves, root: self.root }
+        CommittedFrame {
+            start: self.start,
+            leaves,
+            root: self.root,
+        }
     }
 
     fn damage(&self, kind: DamageKind) -> Damage {
         let index = self.start.next_index();
-        Damage { file: "memory".into(), offset: 0, index, kind }
+        Damage {
+            file: "memory".into(),
+            offset: 0,
+            index,
+            kind,
+        }
     }
 }
 
@@ -126,7 +147,10 @@ impl Journal for MemoryJournal {
             return Err(AppendError::Fenced);
         }
         if frame.start != self.size {
-            return Err(AppendError::UnexpectedSize { expected: self.size, got: frame.start });
+            return Err(AppendError::UnexpectedSize {
+                expected: self.size,
+                got: frame.start,
+            });
         }
         frame.check()?;
         let number = state.appends;
@@ -134,12 +158,19 @@ impl Journal for MemoryJournal {
         let fault = state.fault.take_if(|(at, _)| *at == number);
         if !matches!(fault, Some((_, Persisted::No))) {
             let leaves = frame.leaves.to_vec();
-            state.frames.push(Arc::new(Stored { start: frame.start, leaves, root: frame.root }));
+            state.frames.push(Arc::new(Stored {
+                start: frame.start,
+                leaves,
+                root: frame.root,
+            }));
         }
         if fault.is_some() {
             self.is_poisoned = true;
             let error = io::Error::other("injected fault");
-            return Err(AppendError::OutcomeUnknown(IoError::at("sync", Path::new("memory"))(error)));
+            return Err(AppendError::OutcomeUnknown(IoError::at(
+                "sync",
+                Path::new("memory"),
+            )(error)));
         }
         self.size = frame.end();
         state.committed = self.size;

@@ -123,16 +123,18 @@ impl SegmentJournal {
         let lock = DirLock::acquire(data_dir)?;
         let dir = data_dir.join("journal");
         ensure_dir(&dir, Mode::Private)?;
-        let recovery::Recovered { mut segments, frontier, torn } =
-            recovery::recover(&dir, options, visit)?;
+        let recovery::Recovered {
+            mut segments,
+            frontier,
+            torn,
+        } = recovery::recover(&dir, options, visit)?;
         let origin = options.origin_digest();
-        let last = match segments.last() {
-            Some(last) => last.clone(),
-            None => {
-                let first = first_segment(&dir, origin, options)?;
-                segments.push(first.clone());
-                first
-            }
+        let last = if let Some(last) = segments.last() {
+            last.clone()
+        } else {
+            let first = first_segment(&dir, origin, options)?;
+            segments.push(first.clone());
+            first
         };
         let file = OpenOptions::new()
             .read(true)
@@ -155,7 +157,11 @@ impl SegmentJournal {
             is_poisoned: false,
             _lock: lock,
         };
-        Ok(Opened { journal, frontier, torn })
+        Ok(Opened {
+            journal,
+            frontier,
+            torn,
+        })
     }
 
     /// Goes on to the next segment.
@@ -209,7 +215,10 @@ impl Journal for SegmentJournal {
             return Err(AppendError::Poisoned);
         }
         if frame.start != self.size {
-            return Err(AppendError::UnexpectedSize { expected: self.size, got: frame.start });
+            return Err(AppendError::UnexpectedSize {
+                expected: self.size,
+                got: frame.start,
+            });
         }
         frame.check()?;
         format::encode_frame(frame, &mut self.buffer);
@@ -224,7 +233,8 @@ impl Journal for SegmentJournal {
         self.offset = self.offset.saturating_add(length);
         self.size = frame.end();
         self.root = frame.root;
-        self.map.commit(frame.start.next_index(), self.size, self.offset);
+        self.map
+            .commit(frame.start.next_index(), self.size, self.offset);
         if self.offset > self.capacity / 4 {
             self.preparer.request(self.next_capacity());
         }
@@ -256,7 +266,10 @@ fn put_into_place(
     header: &SegmentHeader,
 ) -> Result<SegmentMap, IoError> {
     let at = |doing| IoError::at(doing, &prepared.path);
-    prepared.file.write_all_at(&header.encode(), 0).map_err(at("write the header of"))?;
+    prepared
+        .file
+        .write_all_at(&header.encode(), 0)
+        .map_err(at("write the header of"))?;
     prepared.file.sync_data().map_err(at("sync"))?;
     let path = dir.join(format!("{:020}.seg", header.first.get()));
     fs::rename(&prepared.path, &path).map_err(at("rename"))?;

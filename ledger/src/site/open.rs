@@ -21,7 +21,10 @@ use crate::width::on_disk;
 const REPLAY_LEAVES: usize = 16_384;
 
 /// What the site is opened from.
-#[expect(missing_debug_implementations, reason = "a journal's reader has nothing to show")]
+#[expect(
+    missing_debug_implementations,
+    reason = "a journal's reader has nothing to show"
+)]
 #[derive(Clone)]
 pub struct SiteSource<'a> {
     /// The journal, which has every leaf.
@@ -78,7 +81,11 @@ impl SiteReport {
         if end > self.published {
             return;
         }
-        let list = if is_there { &mut self.damaged } else { &mut self.missing };
+        let list = if is_there {
+            &mut self.damaged
+        } else {
+            &mut self.missing
+        };
         if !list.iter().any(|noted| noted == path) {
             list.push(path.to_path_buf());
         }
@@ -106,27 +113,34 @@ impl TileTree {
         source: &SiteSource<'_>,
     ) -> Result<OpenedSite, TreeError> {
         ensure_dir(&data_dir.join("public"), Mode::Public)?;
-        let published = source.published.map_or(TreeSize::ZERO, |checkpoint| checkpoint.size);
+        let published = source
+            .published
+            .map_or(TreeSize::ZERO, |checkpoint| checkpoint.size);
         if published > source.frontier.size() {
-            return Err(TreeError::Shrinking { old: published, new: source.frontier.size() });
+            return Err(TreeError::Shrinking {
+                old: published,
+                new: source.frontier.size(),
+            });
         }
-        let mut report = SiteReport { published, ..SiteReport::default() };
-        let with = |edge| {
-            TileTree::new(data_dir, staging.clone(), Arc::clone(&source.journal), edge)
+        let mut report = SiteReport {
+            published,
+            ..SiteReport::default()
         };
-        if source.check == Check::Edge {
-            if let Ok(edge) = resume(&with(Edge::default()), published) {
-                let tree = with(edge);
-                match tree.replay(source, &mut Existing::Replace) {
-                    Ok(()) => return tree.opened(published, report),
-                    // The partial tiles are wrong, or the history is another one.
-                    Err(
-                        TreeError::Forked { .. }
-                        | TreeError::Incomplete { .. }
-                        | TreeError::Damaged { .. },
-                    ) => {}
-                    Err(error) => return Err(error),
-                }
+        let with =
+            |edge| TileTree::new(data_dir, staging.clone(), Arc::clone(&source.journal), edge);
+        if source.check == Check::Edge
+            && let Ok(edge) = resume(&with(Edge::default()), published)
+        {
+            let tree = with(edge);
+            match tree.replay(source, &mut Existing::Replace) {
+                Ok(()) => return tree.opened(published, report),
+                // The partial tiles are wrong, or the history is another one.
+                Err(
+                    TreeError::Forked { .. }
+                    | TreeError::Incomplete { .. }
+                    | TreeError::Damaged { .. },
+                ) => {}
+                Err(error) => return Err(error),
             }
         }
         // Files of another history must not be written over: they are evidence.
@@ -177,7 +191,15 @@ impl TileTree {
 
     fn check_root(&self, size: TreeSize, expected: Hash) -> Result<(), TreeError> {
         let got = root_at(self, size)?;
-        if got == expected { Ok(()) } else { Err(TreeError::Forked { size, expected, got }) }
+        if got == expected {
+            Ok(())
+        } else {
+            Err(TreeError::Forked {
+                size,
+                expected,
+                got,
+            })
+        }
     }
 
     /// The last step: the partial files of the published size must be right, too.
@@ -194,7 +216,11 @@ impl TileTree {
         batch.commit()?;
         let tree = Arc::new(self);
         let writer = SiteWriter::new(Arc::clone(&tree))?;
-        Ok(OpenedSite { tree, writer, report })
+        Ok(OpenedSite {
+            tree,
+            writer,
+            report,
+        })
     }
 }
 
@@ -229,7 +255,15 @@ fn check_journal(source: &SiteSource<'_>) -> Result<(), TreeError> {
     } else {
         root_in_journal(&*source.journal, size)?
     };
-    if got == expected { Ok(()) } else { Err(TreeError::Forked { size, expected, got }) }
+    if got == expected {
+        Ok(())
+    } else {
+        Err(TreeError::Forked {
+            size,
+            expected,
+            got,
+        })
+    }
 }
 
 fn root_in_journal(journal: &dyn JournalReader, size: TreeSize) -> Result<Hash, TreeError> {

@@ -60,10 +60,16 @@ impl TileTree {
         let bundle = from / FULL;
         let (leaves, file) = self.bundle(bundle)?;
         let skip = in_memory(from % FULL);
-        let wanted: Vec<_> =
-            leaves.iter().skip(skip).take(in_memory(end - from)).map(Arc::clone).collect();
+        let wanted: Vec<_> = leaves
+            .iter()
+            .skip(skip)
+            .take(in_memory(end - from))
+            .map(Arc::clone)
+            .collect();
         if on_disk(wanted.len()) != end - from {
-            return Err(TreeError::Missing { index: LeafIndex::new(from) });
+            return Err(TreeError::Missing {
+                index: LeafIndex::new(from),
+            });
         }
         if let Some(file) = file {
             for (leaf, index) in wanted.iter().zip(from..) {
@@ -145,7 +151,9 @@ impl TileTree {
 
 /// A tile as it is on disk, not checked against anything.
 pub(super) fn read_tile(file: &Path) -> Result<Tile, TreeError> {
-    let damaged = || TreeError::Damaged { file: file.to_path_buf() };
+    let damaged = || TreeError::Damaged {
+        file: file.to_path_buf(),
+    };
     let bytes = durable::read(file)?.ok_or_else(damaged)?;
     let hashes = decode_tile(&bytes).map_err(|_| damaged())?;
     Ok(Tile::from_hashes(&hashes))
@@ -153,11 +161,16 @@ pub(super) fn read_tile(file: &Path) -> Result<Tile, TreeError> {
 
 /// A full bundle as it is on disk, not checked against anything.
 fn read_bundle(file: &Path) -> Result<Vec<LeafBytes>, TreeError> {
-    let damaged = || TreeError::Damaged { file: file.to_path_buf() };
+    let damaged = || TreeError::Damaged {
+        file: file.to_path_buf(),
+    };
     let bytes = durable::read(file)?.ok_or_else(damaged)?;
     let entries = decode_bundle(&bytes).map_err(|_| damaged())?;
     if entries.len() != usize::from(TILE_WIDTH) {
         return Err(damaged());
     }
-    Ok(entries.into_iter().map(|entry| Arc::new(entry.to_vec())).collect())
+    Ok(entries
+        .into_iter()
+        .map(|entry| Arc::new(entry.to_vec()))
+        .collect())
 }

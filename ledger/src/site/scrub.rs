@@ -107,9 +107,16 @@ impl TileTree {
         if found.as_deref() == Some(bytes) {
             return Ok(());
         }
-        let kind = if found.is_some() { FlawKind::Damaged } else { FlawKind::Missing };
+        let kind = if found.is_some() {
+            FlawKind::Damaged
+        } else {
+            FlawKind::Missing
+        };
         self.staging.write(file, bytes, Mode::Public)?;
-        flaws.push(Flaw { file: file.to_path_buf(), kind });
+        flaws.push(Flaw {
+            file: file.to_path_buf(),
+            kind,
+        });
         Ok(())
     }
 }

@@ -56,12 +56,18 @@ impl SiteWriter {
         }
         let got = root_at(&*self.tree, size)?;
         if got != checkpoint.root {
-            return Err(TreeError::Forked { size, expected: checkpoint.root, got });
+            return Err(TreeError::Forked {
+                size,
+                expected: checkpoint.root,
+                got,
+            });
         }
         self.tree.write_full(size, &mut Existing::Replace)?;
         self.tree.write_partial(size)?;
         let target = self.tree.public.join("checkpoint");
-        self.tree.staging.write(&target, note.as_bytes(), Mode::Public)?;
+        self.tree
+            .staging
+            .write(&target, note.as_bytes(), Mode::Public)?;
         self.tree.edge_mut().set_published(size.get());
         self.retire(old, size)
     }
@@ -81,7 +87,9 @@ impl SiteWriter {
             if !is_full_now {
                 continue;
             }
-            let full = self.tree.tile_path((tile.level(), tile.index()), TILE_WIDTH)?;
+            let full = self
+                .tree
+                .tile_path((tile.level(), tile.index()), TILE_WIDTH)?;
             self.retired.push(partial_dir(&full));
             if tile.level() == 0 {
                 let full = self.tree.bundle_path(tile.index(), TILE_WIDTH)?;
@@ -124,13 +132,21 @@ impl TileTree {
             let leaves: &[LeafBytes] = &leaves;
             let bytes = bundle_bytes(leaves)?;
             let end = bundle.saturating_add(1).saturating_mul(FULL);
-            existing.add(&mut batch, &self.bundle_path(bundle, TILE_WIDTH)?, &bytes, end)?;
+            existing.add(
+                &mut batch,
+                &self.bundle_path(bundle, TILE_WIDTH)?,
+                &bytes,
+                end,
+            )?;
         }
         for (id, tile) in &step.tiles {
             let bytes = encode_tile(tile.hashes())?;
             let (level, index) = *id;
             let shift = u32::from(level).saturating_add(1).saturating_mul(8);
-            let end = index.saturating_add(1).checked_shl(shift).unwrap_or(u64::MAX);
+            let end = index
+                .saturating_add(1)
+                .checked_shl(shift)
+                .unwrap_or(u64::MAX);
             existing.add(&mut batch, &self.tile_path(*id, TILE_WIDTH)?, &bytes, end)?;
         }
         Ok(batch.commit()?)
@@ -159,7 +175,10 @@ impl TileTree {
                 let (leaves, _) = self.bundle(tile.index())?;
                 let width = usize::from(tile.width()).min(leaves.len());
                 let (leaves, _) = leaves.split_at(width);
-                files.push((self.bundle_path(tile.index(), tile.width())?, bundle_bytes(leaves)?));
+                files.push((
+                    self.bundle_path(tile.index(), tile.width())?,
+                    bundle_bytes(leaves)?,
+                ));
             }
         }
         Ok(files)
@@ -209,7 +228,9 @@ fn leftovers(tree: &TileTree) -> Result<Vec<PathBuf>, TreeError> {
         }
         for dir in paths.iter().filter_map(|path| path.parent()) {
             for name in durable::list(dir)? {
-                let number = name.strip_suffix(".p").and_then(|number| number.parse::<u64>().ok());
+                let number = name
+                    .strip_suffix(".p")
+                    .and_then(|number| number.parse::<u64>().ok());
                 if number.is_some_and(|number| number < tile.index() % 1000) {
                     found.push(dir.join(name));
                 }

@@ -42,7 +42,15 @@ impl Log {
         let opened = open(dir.path(), &journal, &frontier, None, Check::Edge).unwrap();
         assert!(opened.report.is_clean());
         let (tree, writer) = (opened.tree, opened.writer);
-        Self { dir, journal, frontier, naive: MemoryTree::new(), tree, writer, published: None }
+        Self {
+            dir,
+            journal,
+            frontier,
+            naive: MemoryTree::new(),
+            tree,
+            writer,
+            published: None,
+        }
     }
 
     pub(crate) fn size(&self) -> u64 {
@@ -66,14 +74,24 @@ impl Log {
             self.naive.push(*hash);
         }
         let root = self.frontier.root();
-        self.journal.append(&Frame { start, leaves: &leaves, root }).unwrap();
+        self.journal
+            .append(&Frame {
+                start,
+                leaves: &leaves,
+                root,
+            })
+            .unwrap();
         let leaves: Vec<LeafBytes> = leaves.into_iter().map(Arc::new).collect();
         self.tree.append(&leaves, &hashes);
     }
 
     pub(crate) fn checkpoint(&self) -> Checkpoint {
         let (size, root) = (self.frontier.size(), self.frontier.root());
-        Checkpoint { origin: ORIGIN.into(), size, root }
+        Checkpoint {
+            origin: ORIGIN.into(),
+            size,
+            root,
+        }
     }
 
     pub(crate) fn publish(&mut self) {
@@ -89,7 +107,13 @@ impl Log {
 
     pub(crate) fn try_reopen(&mut self, check: Check) -> Result<SiteReport, TreeError> {
         let published = self.published.as_ref();
-        let opened = open(self.dir.path(), &self.journal, &self.frontier, published, check)?;
+        let opened = open(
+            self.dir.path(),
+            &self.journal,
+            &self.frontier,
+            published,
+            check,
+        )?;
         (self.tree, self.writer) = (opened.tree, opened.writer);
         assert_eq!(self.tree.size(), self.frontier.size());
         Ok(opened.report)
@@ -115,7 +139,12 @@ pub(crate) fn open(
     check: Check,
 ) -> Result<OpenedSite, TreeError> {
     let staging = Staging::open(dir).unwrap();
-    let source = SiteSource { journal: journal.reader(), frontier, published, check };
+    let source = SiteSource {
+        journal: journal.reader(),
+        frontier,
+        published,
+        check,
+    };
     TileTree::open(dir, &staging, &source)
 }
 
@@ -131,7 +160,9 @@ pub(crate) fn check_site(dir: &Path) -> TreeSize {
         let hashes = decode_tile(&read(&public, &tile.path())).unwrap();
         let hashes = &hashes[..usize::from(tile.width())];
         if tile.level() == 0 {
-            hashes.iter().for_each(|hash| tree.push(*hash));
+            for hash in hashes {
+                tree.push(*hash);
+            }
             let path = tile.path().replacen("tile/0/", "tile/entries/", 1);
             let bundle = read(&public, &path);
             let leaves = decode_bundle(&bundle).unwrap();

@@ -4,6 +4,8 @@
     clippy::unwrap_used,
     clippy::indexing_slicing,
     clippy::panic,
+    clippy::as_conversions,
+    clippy::cast_possible_truncation,
     reason = "helpers of tests fail by panicking"
 )]
 

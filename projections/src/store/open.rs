@@ -63,7 +63,10 @@ impl LogHead {
 
 fn payload_hash(source: &dyn Source, index: LeafIndex) -> Result<Hash, OpenError> {
     let leaves = source.read(index, 1)?;
-    let leaf = leaves.first().map(Vec::as_slice).unwrap_or_default();
+    let leaf = leaves
+        .first()
+        .map(|leaf| leaf.as_slice())
+        .unwrap_or_default();
     let leaf = Leaf::parse(leaf).map_err(|e| OpenError::Event(EventProblem::leaf(index, &e)))?;
     Ok(sha256(leaf.payload))
 }

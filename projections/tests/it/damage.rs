@@ -66,11 +66,11 @@ fn data_file(dir: &Path) -> PathBuf {
 #[test]
 fn flipped_bytes() {
     let home = tempfile::tempdir().unwrap();
-    let log = Log::of_length(400);
+    let log = Log::of_length(250);
     let dir = folded(home.path(), &log);
     let length = data_file(&dir).metadata().unwrap().len();
     let mut replaced = 0;
-    for (n, at) in numbers(1).take(60).enumerate() {
+    for (n, at) in numbers(1).take(32).enumerate() {
         let copy = copy_of(&dir, &home.path().join(format!("flip-{n}")));
         let file = OpenOptions::new()
             .read(true)
@@ -92,10 +92,10 @@ fn flipped_bytes() {
 #[test]
 fn zeroed_blocks() {
     let home = tempfile::tempdir().unwrap();
-    let log = Log::of_length(400);
+    let log = Log::of_length(250);
     let dir = folded(home.path(), &log);
     let length = data_file(&dir).metadata().unwrap().len();
-    for (n, at) in numbers(2).take(30).enumerate() {
+    for (n, at) in numbers(2).take(16).enumerate() {
         let copy = copy_of(&dir, &home.path().join(format!("zero-{n}")));
         let file = OpenOptions::new()
             .write(true)
@@ -112,12 +112,12 @@ fn zeroed_blocks() {
 #[test]
 fn truncated_files() {
     let home = tempfile::tempdir().unwrap();
-    let log = Log::of_length(400);
+    let log = Log::of_length(250);
     let dir = folded(home.path(), &log);
     let length = data_file(&dir).metadata().unwrap().len();
     let ends = numbers(3)
         .map(|n| n % length)
-        .take(30)
+        .take(16)
         .chain([0, 1, length - 1, length / 2]);
     for (n, end) in ends.enumerate() {
         let copy = copy_of(&dir, &home.path().join(format!("cut-{n}")));

@@ -2,6 +2,7 @@
 
 use std::num::NonZeroU64;
 use std::path::Path;
+use std::sync::Arc;
 use std::time::Duration;
 
 use countersign_projections::{
@@ -139,9 +140,8 @@ fn a_leaf_that_is_no_event_ends_it_and_readers_are_told() {
     log.write(|history| {
         history.intent("last");
         let leaf = history.leaves.last_mut().unwrap();
-        *leaf = String::from_utf8_lossy(leaf)
-            .replace("intent.created", "intent.imagined")
-            .into_bytes();
+        let spoilt = String::from_utf8_lossy(leaf).replace("intent.created", "intent.imagined");
+        *leaf = Arc::new(spoilt.into_bytes());
     });
     let told = block_on(store.wait_for(log.size(), PATIENCE));
     let Err(WaitError::Closed(Closed::Failed(why))) = told else {
@@ -159,7 +159,7 @@ fn it_ends_when_the_ledger_goes_away() {
         fn committed(&self) -> watch::Receiver<TreeSize> {
             watch::channel(TreeSize::new(5)).1
         }
-        fn read(&self, from: LeafIndex, max: usize) -> Result<Vec<Vec<u8>>, SourceError> {
+        fn read(&self, from: LeafIndex, max: usize) -> Result<Vec<Arc<Vec<u8>>>, SourceError> {
             Log::of(History::new()).read(from, max)
         }
         fn attest(&self, _: TreeSize, _: Vec<ProjectionDigest>) -> Result<(), SourceError> {
@@ -180,7 +180,7 @@ fn a_log_without_genesis_has_no_read_models() {
         fn committed(&self) -> watch::Receiver<TreeSize> {
             watch::channel(TreeSize::ZERO).1
         }
-        fn read(&self, _: LeafIndex, _: usize) -> Result<Vec<Vec<u8>>, SourceError> {
+        fn read(&self, _: LeafIndex, _: usize) -> Result<Vec<Arc<Vec<u8>>>, SourceError> {
             Ok(Vec::new())
         }
         fn attest(&self, _: TreeSize, _: Vec<ProjectionDigest>) -> Result<(), SourceError> {

@@ -3,6 +3,8 @@
 //!
 //! Every action is a method; a refused command leaves no event and is no failure.
 
+use std::sync::Arc;
+
 use domain::authored::{self, SeenHead, StatementKind};
 use domain::command::{Caller, Command, KeyChange};
 use domain::content::{Content, Text};
@@ -27,7 +29,8 @@ use proof::note::SignerKey;
 use proof::{KeyName, SecretKey, TreeSize, sha256};
 use serde_json::json;
 
-use bodies::{MANIFEST, api_key, effect, id, proposal, public_key, result, secret};
+pub(crate) use bodies::proposal;
+use bodies::{MANIFEST, api_key, effect, id, public_key, result, secret};
 
 #[path = "history/bodies.rs"]
 mod bodies;
@@ -84,7 +87,7 @@ pub(crate) struct History {
     /// Every payload.
     pub(crate) payloads: Vec<Vec<u8>>,
     /// Every leaf.
-    pub(crate) leaves: Vec<Vec<u8>>,
+    pub(crate) leaves: Vec<Arc<Vec<u8>>>,
     /// Every proposal that was ever submitted, in order.
     pub(crate) proposals: Vec<ProposalId>,
     /// Every job that was ever minted, in order.
@@ -214,6 +217,11 @@ impl History {
         self.state.size()
     }
 
+    /// The policy in force.
+    pub(crate) fn policy(&self) -> &Policy {
+        &self.policy
+    }
+
     /// Runs a command as the sequencer would.
     pub(crate) fn run(&mut self, command: &Command) -> Result<Vec<Event>, RunError> {
         check_signature(&self.state, command).unwrap();
@@ -241,7 +249,7 @@ impl History {
         let sig = proof::leaf::sign_event(&payload, &self.event);
         let leaf = proof::leaf::build_leaf(&payload, &self.event.public().key_id(), &sig);
         self.tree.push(proof::merkle::leaf_hash(&leaf));
-        self.leaves.push(leaf);
+        self.leaves.push(Arc::new(leaf));
         self.payloads.push(payload);
         self.events.push(event.clone());
         event
@@ -514,6 +522,7 @@ impl History {
             (3, ..) => self.propose(&name, Kind::Plain),
             (4, ..) => self.propose(&name, Kind::Publish),
             (5, ..) => self.propose(&name, Kind::Merge),
+            (6, Some(earlier), _) if pick == 15 => self.propose_instead(&name, earlier.as_str()),
             (6, ..) => self.propose(&name, [Kind::Secrets, Kind::Blind, Kind::Leaky][pick % 3]),
             (7, Some(proposal), _) => self.answer(&proposal, Verb::Grant, pick % 2 == 0),
             (8, Some(proposal), _) => self.answer(&proposal, Verb::Deny, pick % 2 == 0),

@@ -77,7 +77,7 @@ impl Source for Log {
         self.size.subscribe()
     }
 
-    fn read(&self, from: LeafIndex, max: usize) -> Result<Vec<Vec<u8>>, SourceError> {
+    fn read(&self, from: LeafIndex, max: usize) -> Result<Vec<Arc<Vec<u8>>>, SourceError> {
         let history = self.history.lock().unwrap();
         Ok(history
             .leaves

@@ -10,6 +10,8 @@ mod batches;
 mod damage;
 mod follower;
 mod history;
+mod ledger;
 mod log;
 mod reads;
 mod resume;
+mod zz_speed;

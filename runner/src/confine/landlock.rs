@@ -2,17 +2,32 @@
 
 use super::Spec;
 use landlock::{
-    ABI, Access, AccessFs, AccessNet, BitFlags, CompatLevel, Compatible, LandlockStatus, Ruleset, RulesetAttr,
-    RulesetCreatedAttr, RulesetError, Scope, path_beneath_rules,
+    ABI, Access, AccessFs, AccessNet, BitFlags, CompatLevel, Compatible, LandlockStatus, Ruleset,
+    RulesetAttr, RulesetCreatedAttr, RulesetError, Scope, path_beneath_rules,
 };
 
 /// What any program needs of the system to start, to find libraries, names and clocks, and to compile and link.
 const SYSTEM: &[&str] = &[
-    "/usr", "/lib", "/lib32", "/lib64", "/bin", "/sbin",
-    "/etc/ld.so.cache", "/etc/ld.so.conf", "/etc/ld.so.conf.d", "/etc/alternatives", "/etc/passwd", "/etc/group",
-    "/etc/nsswitch.conf", "/etc/localtime",
-    "/dev/random", "/dev/urandom",
-    "/proc/cpuinfo", "/proc/meminfo", "/proc/sys/vm/overcommit_memory", "/sys/devices/system/cpu",
+    "/usr",
+    "/lib",
+    "/lib32",
+    "/lib64",
+    "/bin",
+    "/sbin",
+    "/etc/ld.so.cache",
+    "/etc/ld.so.conf",
+    "/etc/ld.so.conf.d",
+    "/etc/alternatives",
+    "/etc/passwd",
+    "/etc/group",
+    "/etc/nsswitch.conf",
+    "/etc/localtime",
+    "/dev/random",
+    "/dev/urandom",
+    "/proc/cpuinfo",
+    "/proc/meminfo",
+    "/proc/sys/vm/overcommit_memory",
+    "/sys/devices/system/cpu",
 ];
 const DEVICES: &[&str] = &["/dev/null", "/dev/zero", "/dev/full"];
 
@@ -30,7 +45,11 @@ pub(super) fn restrict(spec: &Spec) -> Result<u32, String> {
 fn rules(spec: &Spec) -> Result<LandlockStatus, RulesetError> {
     let read = AccessFs::Execute | AccessFs::ReadFile | AccessFs::ReadDir;
     let device = AccessFs::ReadFile | AccessFs::WriteFile | AccessFs::Truncate;
-    let least = if spec.permit_weaker { CompatLevel::BestEffort } else { CompatLevel::HardRequirement };
+    let least = if spec.permit_weaker {
+        CompatLevel::BestEffort
+    } else {
+        CompatLevel::HardRequirement
+    };
     let status = Ruleset::default()
         .set_compatibility(least)
         .handle_access(AccessFs::from_all(ABI::V3))?
@@ -49,7 +68,8 @@ fn rules(spec: &Spec) -> Result<LandlockStatus, RulesetError> {
 
 /// Everything but making devices and speaking to them.
 fn writable() -> BitFlags<AccessFs> {
-    AccessFs::from_all(ABI::V10) & !(AccessFs::MakeChar | AccessFs::MakeBlock | AccessFs::IoctlDev | AccessFs::ResolveUnix)
+    AccessFs::from_all(ABI::V10)
+        & !(AccessFs::MakeChar | AccessFs::MakeBlock | AccessFs::IoctlDev | AccessFs::ResolveUnix)
 }
 
 fn number(abi: ABI) -> Result<u32, String> {

@@ -6,14 +6,19 @@
 //! killed is killed again until it is gone or the time is over; the limit on processes bounds it.
 
 use rustix::event::{PollFd, PollFlags, poll};
-use rustix::process::{Pid, PidfdFlags, Signal, WaitOptions, WaitStatus, pidfd_open, pidfd_send_signal, waitpid};
+use rustix::process::{
+    Pid, PidfdFlags, Signal, WaitOptions, WaitStatus, pidfd_open, pidfd_send_signal, wait,
+};
 use std::collections::{BTreeMap, BTreeSet};
 use std::fs;
 use std::os::fd::OwnedFd;
 use std::time::{Duration, Instant};
 
 const PATIENCE: Duration = Duration::from_secs(10);
-const ROUND: rustix::fs::Timespec = rustix::fs::Timespec { tv_sec: 0, tv_nsec: 50_000_000 };
+const ROUND: rustix::fs::Timespec = rustix::fs::Timespec {
+    tv_sec: 0,
+    tv_nsec: 50_000_000,
+};
 
 /// What was killed.
 pub(super) struct Felled {
@@ -26,7 +31,11 @@ pub(super) struct Felled {
 /// Kills all descendants of this process and waits until they are gone.
 pub(super) fn fell(program: Pid) -> Felled {
     let end = Instant::now() + PATIENCE;
-    let mut felled = Felled { status: None, killed: 0, survivors: 0 };
+    let mut felled = Felled {
+        status: None,
+        killed: 0,
+        survivors: 0,
+    };
     let mut known = BTreeSet::new();
     loop {
         // A child that ended by itself is reaped first, so that it is not counted as killed.
@@ -53,11 +62,10 @@ pub(super) fn fell(program: Pid) -> Felled {
 /// Reaps every child that has ended. False when there are no children, and so no descendants, any more.
 fn reap(program: Pid, status: &mut Option<WaitStatus>) -> bool {
     loop {
-        match waitpid(None, WaitOptions::NOHANG) {
+        match wait(WaitOptions::NOHANG) {
             Ok(Some((pid, ended))) if pid == program => *status = Some(ended),
-            Ok(Some(_)) => {}
             Ok(None) => return true,
-            Err(rustix::io::Errno::INTR) => {}
+            Ok(Some(_)) | Err(rustix::io::Errno::INTR) => {}
             Err(_) => return false,
         }
     }
@@ -65,7 +73,10 @@ fn reap(program: Pid, status: &mut Option<WaitStatus>) -> bool {
 
 /// Waits until one of the processes has ended, but not for long: others may have come.
 fn await_any(processes: &[OwnedFd]) {
-    let mut fds: Vec<PollFd<'_>> = processes.iter().map(|fd| PollFd::new(fd, PollFlags::IN)).collect();
+    let mut fds: Vec<PollFd<'_>> = processes
+        .iter()
+        .map(|fd| PollFd::new(fd, PollFlags::IN))
+        .collect();
     let _interrupted = poll(&mut fds, Some(&ROUND));
 }
 
@@ -83,9 +94,17 @@ fn kill(pid: Pid, parent: i32) -> Option<OwnedFd> {
 /// All descendants of this process with their parents, the nearest first.
 fn descendants() -> Vec<(Pid, i32)> {
     let mut children: BTreeMap<i32, Vec<i32>> = BTreeMap::new();
-    let Ok(entries) = fs::read_dir("/proc") else { return Vec::new() };
+    let Ok(entries) = fs::read_dir("/proc") else {
+        return Vec::new();
+    };
     for entry in entries.flatten() {
-        let Some(pid) = entry.file_name().to_str().and_then(|name| name.parse::<i32>().ok()) else { continue };
+        let Some(pid) = entry
+            .file_name()
+            .to_str()
+            .and_then(|name| name.parse::<i32>().ok())
+        else {
+            continue;
+        };
         if let Some((parent, _)) = stat(pid) {
             children.entry(parent).or_default().push(pid);
         }

@@ -1,5 +1,8 @@
 //! The executor with everything real: processes, kernel, files. Nothing is mocked and no server is needed.
-#![expect(clippy::unwrap_used, reason = "a test that cannot be set up has failed")]
+#![expect(
+    clippy::unwrap_used,
+    reason = "a test that cannot be set up has failed"
+)]
 #![expect(clippy::panic, reason = "so has one whose condition never comes")]
 
 mod cargo_project;

@@ -1,5 +1,11 @@
 //! Scenarios across crates, in one binary: they build together, and each stands in a file named after the property.
-#![expect(clippy::unwrap_used, clippy::expect_used, clippy::panic, clippy::indexing_slicing, reason = "a test that fails should say where")]
+#![expect(
+    clippy::unwrap_used,
+    clippy::expect_used,
+    clippy::panic,
+    clippy::indexing_slicing,
+    reason = "a test that fails should say where"
+)]
 
 mod arrows;
 mod proof_map;

@@ -26,7 +26,14 @@ impl Chain {
     /// The chain of the log with this name, before its first event.
     pub(crate) fn new(origin: String) -> Self {
         let first = LeafIndex::new(0);
-        Self { origin, next: first, prev: Hash::ZERO, time: Timestamp::from_ms(0), group: first, versions: BTreeMap::new() }
+        Self {
+            origin,
+            next: first,
+            prev: Hash::ZERO,
+            time: Timestamp::from_ms(0),
+            group: first,
+            versions: BTreeMap::new(),
+        }
     }
 
     /// Adds the next event. The most telling rule comes first: after a lost event `prev` is wrong too.
@@ -37,17 +44,31 @@ impl Chain {
             return Err(Finding::expected(at, Rule::Seq, self.next, h.seq));
         }
         if h.ledger != self.origin {
-            return Err(Finding::expected(at, Rule::Ledger, format_args!("`{}`", self.origin), format_args!("`{}`", h.ledger)));
+            return Err(Finding::expected(
+                at,
+                Rule::Ledger,
+                format_args!("`{}`", self.origin),
+                format_args!("`{}`", h.ledger),
+            ));
         }
         if h.prev != self.prev {
             return Err(Finding::expected(at, Rule::Prev, self.prev, h.prev));
         }
         if h.time < self.time {
-            return Err(Finding::expected(at, Rule::Time, format_args!("{} or later", self.time), h.time));
+            return Err(Finding::expected(
+                at,
+                Rule::Time,
+                format_args!("{} or later", self.time),
+                h.time,
+            ));
         }
         self.check_links(at, h)?;
         if matches!(event.data, EventData::LedgerCreated(_)) != (at.get() == 0) {
-            return Err(Finding::at(at, Rule::Genesis, "`ledger.created` is the first event, and only the first"));
+            return Err(Finding::at(
+                at,
+                Rule::Genesis,
+                "`ledger.created` is the first event, and only the first",
+            ));
         }
         self.push_subject(at, h, is_final(&event.data))?;
         self.next = at.next();
@@ -64,20 +85,33 @@ impl Chain {
             return Err(Finding::expected(at, Rule::Group, expected, h.group));
         }
         match h.causes.iter().find(|cause| **cause >= at) {
-            Some(cause) => Err(Finding::expected(at, Rule::Causes, format_args!("earlier events than {at}"), cause)),
+            Some(cause) => Err(Finding::expected(
+                at,
+                Rule::Causes,
+                format_args!("earlier events than {at}"),
+                cause,
+            )),
             None => Ok(()),
         }
     }
 
     /// A subject that is closed gets no more events; should its name come up again, it starts anew.
     fn push_subject(&mut self, at: LeafIndex, h: &Header, is_final: bool) -> Result<(), Finding> {
-        let expected = self.versions.get(&h.subject).copied().unwrap_or(0).saturating_add(1);
+        let expected = self
+            .versions
+            .get(&h.subject)
+            .copied()
+            .unwrap_or(0)
+            .saturating_add(1);
         if h.version != expected {
             let subject = h.subject.as_str();
             return Err(Finding::at(
                 at,
                 Rule::SubjectVersion,
-                format_args!("expected version {expected} of `{subject}`, got {}", h.version),
+                format_args!(
+                    "expected version {expected} of `{subject}`, got {}",
+                    h.version
+                ),
             ));
         }
         if is_final {

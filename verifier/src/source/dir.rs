@@ -33,7 +33,9 @@ pub(crate) fn read_file(path: &Path, max_bytes: u64) -> Result<Option<Vec<u8>>, 
     match path.metadata() {
         Ok(metadata) if metadata.is_file() => {}
         Ok(_) => return Err(SourceError::unreadable(&name, "not a regular file")),
-        Err(error) if matches!(error.kind(), ErrorKind::NotFound | ErrorKind::NotADirectory) => return Ok(None),
+        Err(error) if matches!(error.kind(), ErrorKind::NotFound | ErrorKind::NotADirectory) => {
+            return Ok(None);
+        }
         Err(error) => return Err(failed(error)),
     }
     let file = match File::open(path) {
@@ -42,11 +44,16 @@ pub(crate) fn read_file(path: &Path, max_bytes: u64) -> Result<Option<Vec<u8>>, 
         Err(error) => return Err(failed(error)),
     };
     let mut bytes = Vec::new();
-    file.take(max_bytes.saturating_add(1)).read_to_end(&mut bytes).map_err(failed)?;
+    file.take(max_bytes.saturating_add(1))
+        .read_to_end(&mut bytes)
+        .map_err(failed)?;
     if u64::try_from(bytes.len()).is_ok_and(|length| length <= max_bytes) {
         Ok(Some(bytes))
     } else {
-        Err(SourceError::TooLarge { path: name, max_bytes })
+        Err(SourceError::TooLarge {
+            path: name,
+            max_bytes,
+        })
     }
 }
 
@@ -61,9 +68,15 @@ mod tests {
         std::fs::create_dir(folder.path().join("d")).unwrap();
         let dir = Dir::new(folder.path().to_owned());
         assert_eq!(dir.read("a", 5).unwrap(), Some(b"12345".to_vec()));
-        assert!(matches!(dir.read("a", 4), Err(SourceError::TooLarge { max_bytes: 4, .. })));
+        assert!(matches!(
+            dir.read("a", 4),
+            Err(SourceError::TooLarge { max_bytes: 4, .. })
+        ));
         assert_eq!(dir.read("b", 5).unwrap(), None);
         assert_eq!(dir.read("a/b", 5).unwrap(), None);
-        assert!(matches!(dir.read("d", 5), Err(SourceError::Unreadable { .. })));
+        assert!(matches!(
+            dir.read("d", 5),
+            Err(SourceError::Unreadable { .. })
+        ));
     }
 }

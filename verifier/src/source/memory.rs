@@ -13,11 +13,16 @@ pub struct Memory {
 
 impl Source for Memory {
     fn read(&self, path: &str, max_bytes: u64) -> Result<Option<Vec<u8>>, SourceError> {
-        let Some(bytes) = self.files.get(path) else { return Ok(None) };
+        let Some(bytes) = self.files.get(path) else {
+            return Ok(None);
+        };
         if u64::try_from(bytes.len()).is_ok_and(|length| length <= max_bytes) {
             Ok(Some(bytes.clone()))
         } else {
-            Err(SourceError::TooLarge { path: path.to_owned(), max_bytes })
+            Err(SourceError::TooLarge {
+                path: path.to_owned(),
+                max_bytes,
+            })
         }
     }
 }

@@ -61,10 +61,16 @@ impl TrustPolicy {
         for (line, number) in text.lines().zip(1..) {
             let words: Vec<&str> = line.split_ascii_whitespace().collect();
             if words.first().is_some_and(|word| !word.starts_with('#')) {
-                reader.line(&words).map_err(|detail| TrustPolicyError { line: number, detail })?;
+                reader.line(&words).map_err(|detail| TrustPolicyError {
+                    line: number,
+                    detail,
+                })?;
             }
         }
-        reader.finish().map_err(|detail| TrustPolicyError { line: 0, detail: detail.to_owned() })
+        reader.finish().map_err(|detail| TrustPolicyError {
+            line: 0,
+            detail: detail.to_owned(),
+        })
     }
 
     /// The logs' keys.
@@ -84,13 +90,22 @@ impl TrustPolicy {
 
     /// Whether these witnesses are enough.
     pub fn is_met(&self, signed: &BTreeSet<&str>) -> bool {
-        self.quorum.as_ref().is_none_or(|name| self.holds(name, signed))
+        self.quorum
+            .as_ref()
+            .is_none_or(|name| self.holds(name, signed))
     }
 
     /// Members are defined before the group they are in, so this ends.
     fn holds(&self, name: &str, signed: &BTreeSet<&str>) -> bool {
         match self.groups.get(name) {
-            Some(group) => group.members.iter().filter(|member| self.holds(member, signed)).count() >= group.needed,
+            Some(group) => {
+                group
+                    .members
+                    .iter()
+                    .filter(|member| self.holds(member, signed))
+                    .count()
+                    >= group.needed
+            }
             None => signed.contains(name),
         }
     }
@@ -125,15 +140,26 @@ impl Reader {
                 self.groups.insert((*name).to_owned(), group);
             }
             ["quorum", name] => {
-                let quorum = if *name == "none" { None } else { Some((*name).to_owned()) };
-                if quorum.as_ref().is_some_and(|name| !self.names.contains(name)) {
+                let quorum = if *name == "none" {
+                    None
+                } else {
+                    Some((*name).to_owned())
+                };
+                if quorum
+                    .as_ref()
+                    .is_some_and(|name| !self.names.contains(name))
+                {
                     return Err(format!("`{name}` is not defined above"));
                 }
                 if self.quorum.replace(quorum).is_some() {
                     return Err("a second `quorum` line".to_owned());
                 }
             }
-            _ => return Err("expected `log`, `witness`, `group` or `quorum` with its arguments".to_owned()),
+            _ => {
+                return Err(
+                    "expected `log`, `witness`, `group` or `quorum` with its arguments".to_owned(),
+                );
+            }
         }
         Ok(())
     }
@@ -141,30 +167,45 @@ impl Reader {
     /// A key that nobody else in the policy has: a log cannot be its own witness.
     fn key(&mut self, vkey: &str, kind: KeyKind) -> Result<VerifierKey, String> {
         let key = VerifierKey::parse(vkey).map_err(|error| match error {
-            KeyLineError::Kind { got } => format!("`{vkey}` is a key of type {got}, which this build cannot check"),
+            KeyLineError::Kind { got } => {
+                format!("`{vkey}` is a key of type {got}, which this build cannot check")
+            }
             error => format!("`{vkey}` is no vkey: {error}"),
         })?;
         if key.kind() != kind {
             return Err(format!("`{vkey}` is a key of another kind"));
         }
-        if self.keys.insert(*key.key()) { Ok(key) } else { Err(format!("the key of `{}` stands here twice", key.name())) }
+        if self.keys.insert(*key.key()) {
+            Ok(key)
+        } else {
+            Err(format!("the key of `{}` stands here twice", key.name()))
+        }
     }
 
     fn name(&mut self, name: &str) -> Result<(), String> {
         if name == "none" {
             return Err("`none` cannot be a name".to_owned());
         }
-        if self.names.insert(name.to_owned()) { Ok(()) } else { Err(format!("the name `{name}` stands here twice")) }
+        if self.names.insert(name.to_owned()) {
+            Ok(())
+        } else {
+            Err(format!("the name `{name}` stands here twice"))
+        }
     }
 
     fn group(&mut self, needed: &str, members: &[&str]) -> Result<Group, String> {
         let needed = match needed {
             "all" => members.len(),
             "any" => 1,
-            number => number.parse().map_err(|_| format!("expected `all`, `any` or a number, got `{number}`"))?,
+            number => number
+                .parse()
+                .map_err(|_| format!("expected `all`, `any` or a number, got `{number}`"))?,
         };
         if needed == 0 || needed > members.len() {
-            return Err(format!("{needed} of {} members can never be a quorum", members.len()));
+            return Err(format!(
+                "{needed} of {} members can never be a quorum",
+                members.len()
+            ));
         }
         for member in members {
             if !self.names.contains(*member) {
@@ -174,16 +215,30 @@ impl Reader {
                 return Err(format!("`{member}` is a member already"));
             }
         }
-        Ok(Group { needed, members: members.iter().map(|&member| member.to_owned()).collect() })
+        Ok(Group {
+            needed,
+            members: members.iter().map(|&member| member.to_owned()).collect(),
+        })
     }
 
     fn finish(self) -> Result<TrustPolicy, &'static str> {
-        let Self { logs, witnesses, groups, quorum, .. } = self;
+        let Self {
+            logs,
+            witnesses,
+            groups,
+            quorum,
+            ..
+        } = self;
         if logs.is_empty() {
             return Err("expected at least one `log` line");
         }
         let quorum = quorum.ok_or("expected a `quorum` line")?;
-        Ok(TrustPolicy { logs, witnesses, groups, quorum })
+        Ok(TrustPolicy {
+            logs,
+            witnesses,
+            groups,
+            quorum,
+        })
     }
 }
 

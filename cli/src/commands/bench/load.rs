@@ -38,7 +38,10 @@ pub(crate) struct Turns {
 
 impl Turns {
     pub(crate) fn new(plan: Plan) -> Arc<Self> {
-        Arc::new(Self { plan, next: AtomicU64::new(0) })
+        Arc::new(Self {
+            plan,
+            next: AtomicU64::new(0),
+        })
     }
 
     /// The next turn. At a fixed rate its latency counts from when it was due, so a stalled server cannot hide its stall.
@@ -48,7 +51,10 @@ impl Turns {
             return None;
         }
         let due = match self.plan.rate {
-            Some(rate) => self.plan.start + Duration::from_nanos(turn.saturating_mul(1_000_000_000 / rate.max(1))),
+            Some(rate) => {
+                self.plan.start
+                    + Duration::from_nanos(turn.saturating_mul(1_000_000_000 / rate.max(1)))
+            }
             None => Instant::now(),
         };
         if self.plan.until.is_some_and(|until| due >= until) {
@@ -63,11 +69,18 @@ impl Turns {
 
 /// The intent of a turn, as JSON.
 fn body(run: &str, turn: u64) -> String {
-    format!("{{\"intent_id\":\"bench-{run}-{turn}\",\"from\":\"bench\",\"mode\":\"build\",\"goal\":\"measure the append path, event {turn}\"}}")
+    format!(
+        "{{\"intent_id\":\"bench-{run}-{turn}\",\"from\":\"bench\",\"mode\":\"build\",\"goal\":\"measure the append path, event {turn}\"}}"
+    )
 }
 
 /// One client over HTTP.
-pub(crate) async fn http(address: SocketAddr, key: Arc<str>, run: Arc<str>, turns: Arc<Turns>) -> std::io::Result<Seen> {
+pub(crate) async fn http(
+    address: SocketAddr,
+    key: Arc<str>,
+    run: Arc<str>,
+    turns: Arc<Turns>,
+) -> std::io::Result<Seen> {
     let mut stream = TcpStream::connect(address).await?;
     stream.set_nodelay(true)?;
     let mut seen = Seen::default();
@@ -99,8 +112,13 @@ async fn answer(stream: &mut TcpStream, buffer: &mut Vec<u8>) -> std::io::Result
         }
     };
     let text = String::from_utf8_lossy(buffer.get(..head).unwrap_or_default()).to_ascii_lowercase();
-    let length = text.split("content-length: ").nth(1).and_then(|rest| rest.split("\r\n").next());
-    let length: usize = length.and_then(|n| n.parse().ok()).ok_or_else(|| broken("no content length"))?;
+    let length = text
+        .split("content-length: ")
+        .nth(1)
+        .and_then(|rest| rest.split("\r\n").next());
+    let length: usize = length
+        .and_then(|n| n.parse().ok())
+        .ok_or_else(|| broken("no content length"))?;
     while buffer.len() < head + 4 + length {
         if stream.read_buf(buffer).await? == 0 {
             return Err(broken("the server closed the connection"));
@@ -111,10 +129,17 @@ async fn answer(stream: &mut TcpStream, buffer: &mut Vec<u8>) -> std::io::Result
 }
 
 /// One client in process.
-pub(crate) async fn in_process(ledger: Ledger, by: Caller, run: Arc<str>, turns: Arc<Turns>) -> Seen {
+pub(crate) async fn in_process(
+    ledger: Ledger,
+    by: Caller,
+    run: Arc<str>,
+    turns: Arc<Turns>,
+) -> Seen {
     let mut seen = Seen::default();
     while let Some((turn, due)) = turns.take().await {
-        let Ok(intent_id) = format!("bench-{run}-{turn}").parse() else { continue };
+        let Ok(intent_id) = format!("bench-{run}-{turn}").parse() else {
+            continue;
+        };
         let intent = Intent {
             intent_id,
             from: Some("bench".into()),
@@ -122,7 +147,13 @@ pub(crate) async fn in_process(ledger: Ledger, by: Caller, run: Arc<str>, turns:
             goal: Text::Inline(format!("measure the append path, event {turn}")),
             constraints: None,
         };
-        let done = ledger.submit(Command::CreateIntent { by: by.clone(), intent, authored: None }).await;
+        let done = ledger
+            .submit(Command::CreateIntent {
+                by: by.clone(),
+                intent,
+                authored: None,
+            })
+            .await;
         seen.latencies.push(due.elapsed());
         seen.errors += u64::from(done.is_err());
     }
