@@ -20,14 +20,8 @@ pub struct Options {
 
 impl Default for Options {
     fn default() -> Self {
-        let allowed_origins = vec![
-            "http://localhost:3000".into(),
-            "http://127.0.0.1:3000".into(),
-        ];
-        Self {
-            open_reads: false,
-            allowed_origins,
-        }
+        let allowed_origins = vec!["http://localhost:3000".into(), "http://127.0.0.1:3000".into()];
+        Self { open_reads: false, allowed_origins }
     }
 }
 
@@ -36,10 +30,7 @@ impl Default for Options {
 pub struct App(Arc<Inner>);
 
 /// See [`App`].
-#[expect(
-    missing_debug_implementations,
-    reason = "it holds the salt of the API keys"
-)]
+#[expect(missing_debug_implementations, reason = "it holds the salt of the API keys")]
 pub struct Inner {
     pub(crate) ledger: Ledger,
     pub(crate) models: Store,
@@ -70,20 +61,11 @@ impl App {
         site: std::path::PathBuf,
         options: Options,
     ) -> Self {
-        Self(Arc::new(Inner {
-            ledger,
-            models,
-            api_key_salt,
-            options,
-            site,
-        }))
+        Self(Arc::new(Inner { ledger, models, api_key_salt, options, site }))
     }
 
     /// Waits, bounded, until the read models have folded `at_least` events: a client reads its own writes.
-    pub(crate) async fn catch_up(
-        &self,
-        at_least: Option<u64>,
-    ) -> Result<(), crate::error::ApiError> {
+    pub(crate) async fn catch_up(&self, at_least: Option<u64>) -> Result<(), crate::error::ApiError> {
         let Some(at_least) = at_least else {
             return Ok(());
         };
@@ -95,15 +77,12 @@ impl App {
             axum::http::StatusCode::SERVICE_UNAVAILABLE,
             "BEHIND",
             "the read models are behind",
-            format!(
-                "they have folded {} events, {wanted} were asked for; come back",
-                self.models.position()
-            ),
+            format!("they have folded {} events, {wanted} were asked for; come back", self.models.position()),
         ))
     }
+}
 
-    /// The edge's clock: only to judge whether a key has expired before the sequencer judges it again.
-    pub(crate) fn now(&self) -> Timestamp {
-        SystemClock::default().wall()
-    }
+/// The edge's clock: only to judge whether a key has expired before the sequencer judges it again.
+pub(crate) fn now() -> Timestamp {
+    SystemClock::default().wall()
 }

@@ -1,6 +1,6 @@
 //! Who is calling: an API key in a header, looked up by its salted hash.
 
-use crate::app::App;
+use crate::app::{App, now};
 use crate::error::ApiError;
 use axum::http::{HeaderMap, StatusCode};
 use domain::command::Caller;
@@ -23,10 +23,7 @@ pub fn api_key_hash(salt: &[u8; 32], key: &str) -> Hash {
 fn presented(headers: &HeaderMap) -> Option<&str> {
     let named = |name: &str| headers.get(name).and_then(|value| value.to_str().ok());
     let bearer = || named("authorization").and_then(|value| value.strip_prefix("Bearer "));
-    named(KEY_HEADER)
-        .or_else(|| named(M87_KEY_HEADER))
-        .or_else(bearer)
-        .filter(|key| !key.is_empty())
+    named(KEY_HEADER).or_else(|| named(M87_KEY_HEADER)).or_else(bearer).filter(|key| !key.is_empty())
 }
 
 /// The key record behind a request. 401 without a key or with one that nobody knows; 403 when it is disabled or expired.
@@ -36,13 +33,11 @@ pub(crate) fn key_of(app: &App, headers: &HeaderMap) -> Result<NewKey, ApiError>
         ApiError::new(StatusCode::UNAUTHORIZED, Reason::KeyRequired, detail)
     })?;
     let hash = api_key_hash(&app.api_key_salt, key);
-    let now = app.now();
+    let now = now();
     let record = app.ledger.with_state(|state| {
         let record = state.api_key(&hash)?;
         let known = match &record.key.credential {
-            domain::event::key::Credential::Api(stored) => {
-                bool::from(stored.as_bytes().ct_eq(hash.as_bytes()))
-            }
+            domain::event::key::Credential::Api(stored) => bool::from(stored.as_bytes().ct_eq(hash.as_bytes())),
             domain::event::key::Credential::Ed25519(_) => false,
         };
         known.then(|| usable_key(state, &record.key.key_id, now).map(|record| record.key.clone()))
@@ -50,11 +45,7 @@ pub(crate) fn key_of(app: &App, headers: &HeaderMap) -> Result<NewKey, ApiError>
     match record {
         Some(Ok(key)) => Ok(key),
         Some(Err(no)) => Err(no.into()),
-        None => Err(ApiError::new(
-            StatusCode::UNAUTHORIZED,
-            Reason::KeyUnknown,
-            "the API key is not known here",
-        )),
+        None => Err(ApiError::new(StatusCode::UNAUTHORIZED, Reason::KeyUnknown, "the API key is not known here")),
     }
 }
 
@@ -65,20 +56,12 @@ pub(crate) fn require(app: &App, headers: &HeaderMap, scope: Scope) -> Result<Ne
         return Ok(key);
     }
     let detail = format!("key `{}` lacks the scope `{}`", key.key_id, scope.as_str());
-    Err(ApiError::new(
-        StatusCode::FORBIDDEN,
-        Reason::ScopeMissing,
-        detail,
-    ))
+    Err(ApiError::new(StatusCode::FORBIDDEN, Reason::ScopeMissing, detail))
 }
 
 /// Whether a request may read: always where reads are open, else with any usable key.
 pub(crate) fn may_read(app: &App, headers: &HeaderMap) -> Result<(), ApiError> {
-    if app.options.open_reads {
-        Ok(())
-    } else {
-        key_of(app, headers).map(|_| ())
-    }
+    if app.options.open_reads { Ok(()) } else { key_of(app, headers).map(|_| ()) }
 }
 
 /// The caller of a request for which a key is optional; a key that is presented must be good.

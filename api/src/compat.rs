@@ -71,11 +71,7 @@ fn require_members(value: &Value, names: &[&str]) -> Result<(), ApiError> {
         .filter(|name| !members.contains_key(**name))
         .map(|name| json!({"type": "missing", "loc": ["body", name], "msg": "Field required", "input": {}}))
         .collect();
-    if missing.is_empty() {
-        Ok(())
-    } else {
-        Err(ApiError::detail(StatusCode::UNPROCESSABLE_ENTITY, missing))
-    }
+    if missing.is_empty() { Ok(()) } else { Err(ApiError::detail(StatusCode::UNPROCESSABLE_ENTITY, missing)) }
 }
 
 /// The caller's key with a scope, refused in the predecessor's words.
@@ -92,10 +88,7 @@ fn require_key(app: &App, headers: &HeaderMap, scope: Scope) -> Result<NewKey, A
     if key.scopes.contains(&scope) {
         return Ok(key);
     }
-    Err(ApiError::detail(
-        StatusCode::FORBIDDEN,
-        format!("Key not authorized for endpoint: {}", scope.as_str()),
-    ))
+    Err(ApiError::detail(StatusCode::FORBIDDEN, format!("Key not authorized for endpoint: {}", scope.as_str())))
 }
 
 /// Reads are open where the operator says so, as the predecessor's clients expect.
@@ -110,9 +103,6 @@ fn ok(value: &Value) -> Result<Response, ApiError> {
 
 /// A list as Python prints one of strings.
 fn python_list<T: AsRef<str>>(items: &[T]) -> String {
-    let quoted: Vec<String> = items
-        .iter()
-        .map(|item| format!("'{}'", item.as_ref()))
-        .collect();
+    let quoted: Vec<String> = items.iter().map(|item| format!("'{}'", item.as_ref())).collect();
     format!("[{}]", quoted.join(", "))
 }

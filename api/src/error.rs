@@ -7,6 +7,7 @@ use domain::command::{Rejection, RejectionKind};
 use domain::reason::Reason;
 use ledger::SubmitError;
 use schemas::PROBLEM_MEDIA_TYPE;
+use schemas::commit::CommitError;
 use schemas::problem::Problem;
 use serde_json::{Value, json};
 
@@ -37,25 +38,11 @@ impl ApiError {
         detail: impl Into<String>,
     ) -> Self {
         let detail = detail.into();
-        Self {
-            status,
-            reason,
-            title,
-            detail,
-            pointer: None,
-            offset: None,
-            retry_after: None,
-            compat: None,
-        }
+        Self { status, reason, title, detail, pointer: None, offset: None, retry_after: None, compat: None }
     }
 
     pub(crate) fn not_found(detail: impl Into<String>) -> Self {
-        Self::edge(
-            StatusCode::NOT_FOUND,
-            "NOT_FOUND",
-            "there is nothing here",
-            detail,
-        )
+        Self::edge(StatusCode::NOT_FOUND, "NOT_FOUND", "there is nothing here", detail)
     }
 
     /// Something failed that is not the client's fault. The cause goes to the log, not to the client.
@@ -70,12 +57,7 @@ impl ApiError {
     }
 
     pub(crate) fn too_large(detail: impl Into<String>) -> Self {
-        Self::edge(
-            StatusCode::PAYLOAD_TOO_LARGE,
-            "TOO_LARGE",
-            "the request is too large",
-            detail,
-        )
+        Self::edge(StatusCode::PAYLOAD_TOO_LARGE, "TOO_LARGE", "the request is too large", detail)
     }
 
     pub(crate) fn at(mut self, pointer: impl Into<String>) -> Self {
@@ -91,12 +73,7 @@ impl ApiError {
                     self.status = StatusCode::UNPROCESSABLE_ENTITY;
                     let mut loc = vec![json!("body")];
                     let pointer = self.pointer.as_deref().unwrap_or_default();
-                    loc.extend(
-                        pointer
-                            .split('/')
-                            .filter(|part| !part.is_empty())
-                            .map(|part| json!(part)),
-                    );
+                    loc.extend(pointer.split('/').filter(|part| !part.is_empty()).map(|part| json!(part)));
                     json!([{"type": "value_error", "loc": loc, "msg": self.detail}])
                 }
                 StatusCode::SERVICE_UNAVAILABLE => json!({
@@ -131,6 +108,17 @@ impl From<Rejection> for ApiError {
     }
 }
 
+impl From<CommitError> for ApiError {
+    fn from(error: CommitError) -> Self {
+        let refusal = if error.too_large {
+            Self::too_large(error.detail)
+        } else {
+            Self::new(StatusCode::UNPROCESSABLE_ENTITY, Reason::Malformed, error.detail)
+        };
+        refusal.at(error.pointer)
+    }
+}
+
 impl From<SubmitError> for ApiError {
     fn from(error: SubmitError) -> Self {
         let unavailable = |reason, title, detail: String, retry_after| {
@@ -140,35 +128,19 @@ impl From<SubmitError> for ApiError {
         };
         match error {
             SubmitError::Rejected(no) => no.into(),
-            SubmitError::Overloaded => unavailable(
-                "OVERLOADED",
-                "too much is waiting already",
-                "the queue is full; come back".into(),
-                Some(1),
-            ),
-            SubmitError::Clock(why) => unavailable(
-                "CLOCK_BACKWARD",
-                "the server's clock is not believed",
-                why,
-                Some(5),
-            ),
+            SubmitError::Overloaded => {
+                unavailable("OVERLOADED", "too much is waiting already", "the queue is full; come back".into(), Some(1))
+            }
+            SubmitError::Clock(why) => {
+                unavailable("CLOCK_BACKWARD", "the server's clock is not believed", why, Some(5))
+            }
             SubmitError::NoRoom(why) => {
                 tracing::error!(why, "no room");
-                unavailable(
-                    "NO_ROOM",
-                    "the disk is full",
-                    "nothing was written".into(),
-                    Some(30),
-                )
+                unavailable("NO_ROOM", "the disk is full", "nothing was written".into(), Some(30))
             }
             SubmitError::Stopped(why) => {
                 tracing::error!(why, "submitted to a stopped writer");
-                unavailable(
-                    "STOPPED",
-                    "the writer has stopped",
-                    "the outcome is known after a restart".into(),
-                    None,
-                )
+                unavailable("STOPPED", "the writer has stopped", "the outcome is known after a restart".into(), None)
             }
         }
     }
@@ -194,10 +166,7 @@ impl IntoResponse for ApiError {
                     pointer: self.pointer,
                     offset: self.offset,
                 };
-                (
-                    PROBLEM_MEDIA_TYPE,
-                    serde_json::to_string(&problem).unwrap_or_default(),
-                )
+                (PROBLEM_MEDIA_TYPE, serde_json::to_string(&problem).unwrap_or_default())
             }
         };
         let mut response = Response::new(Body::from(body));

@@ -34,7 +34,5 @@ pub async fn serve(
     app: App,
     stop: impl Future<Output = ()> + Send + 'static,
 ) -> std::io::Result<()> {
-    axum::serve(listener, router(app))
-        .with_graceful_shutdown(stop)
-        .await
+    axum::serve(listener, router(app)).with_graceful_shutdown(stop).await
 }

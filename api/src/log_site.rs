@@ -20,45 +20,26 @@ pub(crate) async fn checkpoint(State(app): State<App>) -> Result<Response, ApiEr
 
 /// The checkpoint key as a vkey line.
 pub(crate) async fn vkey(State(app): State<App>) -> Result<Response, ApiError> {
-    let line = app
-        .ledger
-        .with_state(|state| state.ledger().map(|info| info.genesis.checkpoint.clone()));
+    let line = app.ledger.with_state(|state| state.ledger().map(|info| info.genesis.checkpoint.clone()));
     let line = line.ok_or_else(|| ApiError::internal("no genesis"))?;
-    Ok(answer(
-        format!("{line}\n").into_bytes(),
-        "text/plain; charset=utf-8",
-        "no-cache",
-    ))
+    Ok(answer(format!("{line}\n").into_bytes(), "text/plain; charset=utf-8", "no-cache"))
 }
 
 /// A tile or an entry bundle.
-pub(crate) async fn tile(
-    State(app): State<App>,
-    Path(rest): Path<String>,
-) -> Result<Response, ApiError> {
+pub(crate) async fn tile(State(app): State<App>, Path(rest): Path<String>) -> Result<Response, ApiError> {
     // Only the canonical spelling of a coordinate is a path here, so no path can lead out of the folder.
     let path = format!("tile/{rest}");
     let known = TileCoord::parse(&path).is_ok() || BundleCoord::parse(&path).is_ok();
     if !known {
-        return Err(ApiError::not_found(format!(
-            "`{path}` is not the address of a tile"
-        )));
+        return Err(ApiError::not_found(format!("`{path}` is not the address of a tile")));
     }
-    Ok(answer(
-        read(app.site.join(path)).await?,
-        "application/octet-stream",
-        FOR_EVER,
-    ))
+    Ok(answer(read(app.site.join(path)).await?, "application/octet-stream", FOR_EVER))
 }
 
 /// A public blob.
-pub(crate) async fn blob(
-    State(app): State<App>,
-    Path(sha256): Path<String>,
-) -> Result<Response, ApiError> {
-    let hash: proof::hash::Hash = sha256
-        .parse()
-        .map_err(|_| ApiError::not_found("a blob's address is 64 lower-case hex digits"))?;
+pub(crate) async fn blob(State(app): State<App>, Path(sha256): Path<String>) -> Result<Response, ApiError> {
+    let hash: proof::hash::Hash =
+        sha256.parse().map_err(|_| ApiError::not_found("a blob's address is 64 lower-case hex digits"))?;
     match app.ledger.blobs().get(&hash).map_err(ApiError::internal)? {
         Some(bytes) => Ok(answer(bytes, "application/json", FOR_EVER)),
         None => Err(ApiError::not_found(format!("there is no blob `{hash}`"))),
@@ -66,12 +47,10 @@ pub(crate) async fn blob(
 }
 
 async fn read(path: PathBuf) -> Result<Vec<u8>, ApiError> {
-    tokio::fs::read(&path)
-        .await
-        .map_err(|error| match error.kind() {
-            std::io::ErrorKind::NotFound => ApiError::not_found("the log has no such tile"),
-            _ => ApiError::internal(error),
-        })
+    tokio::fs::read(&path).await.map_err(|error| match error.kind() {
+        std::io::ErrorKind::NotFound => ApiError::not_found("the log has no such tile"),
+        _ => ApiError::internal(error),
+    })
 }
 
 fn answer(bytes: Vec<u8>, media_type: &'static str, cache: &'static str) -> Response {

@@ -27,14 +27,8 @@ pub(crate) fn json<T: Serialize>(status: StatusCode, value: &T) -> Result<Respon
 
 /// Whether the body is a signed command.
 pub(crate) fn is_signed(headers: &HeaderMap) -> bool {
-    let media_type = headers
-        .get(header::CONTENT_TYPE)
-        .and_then(|value| value.to_str().ok())
-        .unwrap_or_default();
-    media_type
-        .split(';')
-        .next()
-        .is_some_and(|t| t.trim().eq_ignore_ascii_case(SIGNED_MEDIA_TYPE))
+    let media_type = headers.get(header::CONTENT_TYPE).and_then(|value| value.to_str().ok()).unwrap_or_default();
+    media_type.split(';').next().is_some_and(|t| t.trim().eq_ignore_ascii_case(SIGNED_MEDIA_TYPE))
 }
 
 /// A body within its bounds; the router has cut off longer ones already.

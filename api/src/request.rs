@@ -27,16 +27,9 @@ fn unreadable(error: &JsonError, bytes: &[u8]) -> ApiError {
             | JsonErrorKind::LoneSurrogate
             | JsonErrorKind::Depth
     ) || not_a_number;
-    let status = if unfit {
-        StatusCode::UNPROCESSABLE_ENTITY
-    } else {
-        StatusCode::BAD_REQUEST
-    };
+    let status = if unfit { StatusCode::UNPROCESSABLE_ENTITY } else { StatusCode::BAD_REQUEST };
     let detail = if not_a_number {
-        format!(
-            "JSON cannot carry NaN or Infinity, at byte {}",
-            error.offset()
-        )
+        format!("JSON cannot carry NaN or Infinity, at byte {}", error.offset())
     } else {
         error.to_string()
     };
@@ -51,19 +44,11 @@ pub(crate) fn typed<T: DeserializeOwned>(value: Value) -> Result<T, ApiError> {
         let mut pointer = String::new();
         for segment in error.path() {
             match segment {
-                serde_path_to_error::Segment::Seq { index } => {
-                    pointer.push_str(&format!("/{index}"))
-                }
+                serde_path_to_error::Segment::Seq { index } => pointer.push_str(&format!("/{index}")),
                 serde_path_to_error::Segment::Map { key } => pointer.push_str(&format!("/{key}")),
-                serde_path_to_error::Segment::Enum { .. }
-                | serde_path_to_error::Segment::Unknown => {}
+                serde_path_to_error::Segment::Enum { .. } | serde_path_to_error::Segment::Unknown => {}
             }
         }
-        ApiError::new(
-            StatusCode::UNPROCESSABLE_ENTITY,
-            Reason::Malformed,
-            error.inner().to_string(),
-        )
-        .at(pointer)
+        ApiError::new(StatusCode::UNPROCESSABLE_ENTITY, Reason::Malformed, error.inner().to_string()).at(pointer)
     })
 }

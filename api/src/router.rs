@@ -39,10 +39,7 @@ pub fn router(app: App) -> Router {
         .merge(compat::routes())
         .fallback(unknown)
         .layer(axum::middleware::from_fn(plain_errors))
-        .layer(axum::middleware::from_fn_with_state(
-            app.clone(),
-            cors::cors,
-        ))
+        .layer(axum::middleware::from_fn_with_state(app.clone(), cors::cors))
         .layer(DefaultBodyLimit::max(request::BODY_BYTES))
         .with_state(app)
 }
@@ -53,10 +50,7 @@ async fn unknown(method: Method, uri: Uri) -> ApiError {
 
 /// The framework refuses oversized bodies, wrong methods and unreadable queries in plain text; clients get the same
 /// shape for every refusal.
-async fn plain_errors(
-    request: axum::extract::Request,
-    next: axum::middleware::Next,
-) -> axum::response::Response {
+async fn plain_errors(request: axum::extract::Request, next: axum::middleware::Next) -> axum::response::Response {
     use axum::response::IntoResponse;
     let compat = request.uri().path().starts_with("/v1/");
     let response = next.run(request).await;
@@ -69,24 +63,11 @@ async fn plain_errors(
         return response;
     }
     let error = match status {
-        StatusCode::PAYLOAD_TOO_LARGE => {
-            ApiError::too_large(format!("at most {} bytes", request::BODY_BYTES))
+        StatusCode::PAYLOAD_TOO_LARGE => ApiError::too_large(format!("at most {} bytes", request::BODY_BYTES)),
+        StatusCode::METHOD_NOT_ALLOWED => {
+            ApiError::edge(status, "METHOD_NOT_ALLOWED", "the route has other methods", "Method Not Allowed")
         }
-        StatusCode::METHOD_NOT_ALLOWED => ApiError::edge(
-            status,
-            "METHOD_NOT_ALLOWED",
-            "the route has other methods",
-            "Method Not Allowed",
-        ),
-        _ => ApiError::new(
-            status,
-            domain::reason::Reason::Malformed,
-            "the path or the query cannot be read",
-        ),
+        _ => ApiError::new(status, domain::reason::Reason::Malformed, "the path or the query cannot be read"),
     };
-    if compat {
-        error.into_compat().into_response()
-    } else {
-        error.into_response()
-    }
+    if compat { error.into_compat().into_response() } else { error.into_response() }
 }

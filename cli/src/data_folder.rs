@@ -15,18 +15,9 @@ use std::path::{Path, PathBuf};
 
 /// The readable policy that a new ledger starts with.
 pub(crate) const DEFAULT_POLICY: [(&str, &str); 3] = [
-    (
-        "agents.toml",
-        include_str!("../../policy/default/agents.toml"),
-    ),
-    (
-        "approvals.toml",
-        include_str!("../../policy/default/approvals.toml"),
-    ),
-    (
-        "effects.toml",
-        include_str!("../../policy/default/effects.toml"),
-    ),
+    ("agents.toml", include_str!("../../policy/default/agents.toml")),
+    ("approvals.toml", include_str!("../../policy/default/approvals.toml")),
+    ("effects.toml", include_str!("../../policy/default/effects.toml")),
 ];
 const DEFAULT_MANIFEST: &str = include_str!("../../policy/default/manifest.json");
 
@@ -67,10 +58,7 @@ pub(crate) fn default_policy() -> Result<Policy, Problem> {
 
 /// An API key nobody could guess.
 pub(crate) fn new_api_key() -> Result<String, Problem> {
-    Ok(format!(
-        "cs_{}",
-        hex::encode(ledger::keys::entropy().map_err(|e| e.to_string())?)
-    ))
+    Ok(format!("cs_{}", hex::encode(ledger::keys::entropy().map_err(|e| e.to_string())?)))
 }
 
 /// The admin key that the environment names, if it does.
@@ -85,15 +73,11 @@ pub(crate) fn admin_record(salt: &[u8; 32], key: &str) -> Result<NewKey, Problem
     let hash = api::api_key_hash(salt, key);
     let id: String = hash.to_string().chars().take(16).collect();
     Ok(NewKey {
-        key_id: format!("key_{id}")
-            .parse()
-            .map_err(|_| "cannot name the key".to_owned())?,
+        key_id: format!("key_{id}").parse().map_err(|_| "cannot name the key".to_owned())?,
         credential: Credential::Api(hash),
         principal: Principal {
             kind: PrincipalKind::Admin,
-            id: "bootstrap"
-                .parse()
-                .map_err(|_| "cannot name the admin".to_owned())?,
+            id: "bootstrap".parse().map_err(|_| "cannot name the admin".to_owned())?,
         },
         scopes: Scope::ALL.into_iter().collect(),
         effect_scopes: None,
@@ -116,14 +100,10 @@ pub(crate) fn create(dir: &Path, founding: &Founding<'_>) -> Result<OpenFolder, 
     };
     let keys = KeyFolder::of(dir);
     let root = root_key(dir, founding, &staging, &origin)?;
-    let event = keys
-        .create(&staging, KeyRole::Event, &origin)
-        .map_err(|e| e.to_string())?;
+    let event = keys.create(&staging, KeyRole::Event, &origin).map_err(|e| e.to_string())?;
     let salt = keys.api_key_salt(&staging).map_err(|e| e.to_string())?;
     // The checkpoint key comes last: it is what says that there is a ledger here.
-    let checkpoint = keys
-        .create(&staging, KeyRole::Checkpoint, &origin)
-        .map_err(|e| e.to_string())?;
+    let checkpoint = keys.create(&staging, KeyRole::Checkpoint, &origin).map_err(|e| e.to_string())?;
     drop(staging);
     let genesis = Genesis {
         origin: origin.clone(),
@@ -135,23 +115,11 @@ pub(crate) fn create(dir: &Path, founding: &Founding<'_>) -> Result<OpenFolder, 
         manifest: policy.manifest_digest(),
         keys: vec![admin_record(&salt, founding.admin_key)?],
     };
-    let authored = authored::sign(
-        StatementKind::Genesis,
-        &origin,
-        SeenHead::empty(),
-        &genesis,
-        root.secret(),
-    )
-    .map_err(|e| e.to_string())?;
+    let authored = authored::sign(StatementKind::Genesis, &origin, SeenHead::empty(), &genesis, root.secret())
+        .map_err(|e| e.to_string())?;
     let options = Options::new(event, checkpoint);
-    let (ledger, sequencer, report) =
-        ledger::open(dir, options, Some(policy)).map_err(|e| e.to_string())?;
-    let mut folder = OpenFolder {
-        ledger,
-        sequencer,
-        salt,
-        report,
-    };
+    let (ledger, sequencer, report) = ledger::open(dir, options, Some(policy)).map_err(|e| e.to_string())?;
+    let mut folder = OpenFolder { ledger, sequencer, salt, report };
     crate::server::submit(&mut folder, Command::CreateLedger { genesis, authored })?;
     Ok(folder)
 }
@@ -163,15 +131,8 @@ pub(crate) fn open(dir: &Path) -> Result<OpenFolder, Problem> {
     let checkpoint = keys.read(KeyRole::Checkpoint).map_err(|e| e.to_string())?;
     let (ledger, sequencer, report) =
         ledger::open(dir, Options::new(event, checkpoint), None).map_err(|e| e.to_string())?;
-    let salt = keys
-        .api_key_salt(&ledger.staging())
-        .map_err(|e| e.to_string())?;
-    Ok(OpenFolder {
-        ledger,
-        sequencer,
-        salt,
-        report,
-    })
+    let salt = keys.api_key_salt(&ledger.staging()).map_err(|e| e.to_string())?;
+    Ok(OpenFolder { ledger, sequencer, salt, report })
 }
 
 fn prepare(dir: &Path) -> Result<Staging, Problem> {
@@ -186,38 +147,22 @@ fn made_up_origin() -> Result<String, Problem> {
 }
 
 /// The root key: read where it lies, else made there. In a `dev` ledger it may lie beside the data.
-fn root_key(
-    dir: &Path,
-    founding: &Founding<'_>,
-    staging: &Staging,
-    origin: &str,
-) -> Result<SignerKey, Problem> {
+fn root_key(dir: &Path, founding: &Founding<'_>, staging: &Staging, origin: &str) -> Result<SignerKey, Problem> {
     let keys = KeyFolder::of(dir);
     let Some(path) = founding.root else {
         if founding.profile == Profile::Prod {
-            return Err(
-                "a `prod` ledger needs `--root FILE`: the root key must not lie beside the data"
-                    .into(),
-            );
+            return Err("a `prod` ledger needs `--root FILE`: the root key must not lie beside the data".into());
         }
-        return keys
-            .create(staging, KeyRole::Root, origin)
-            .map_err(|e| e.to_string());
+        return keys.create(staging, KeyRole::Root, origin).map_err(|e| e.to_string());
     };
     if founding.profile == Profile::Prod && inside(dir, path) {
-        return Err(format!(
-            "{} lies inside the data folder; a `prod` root key must not",
-            path.display()
-        ));
+        return Err(format!("{} lies inside the data folder; a `prod` root key must not", path.display()));
     }
     if path.exists() {
         return ledger::keys::read(path).map_err(|e| e.to_string());
     }
     let key = ledger::keys::generate(&KeyRole::Root.key_name(origin)).map_err(|e| e.to_string())?;
-    let parent = path
-        .parent()
-        .filter(|p| !p.as_os_str().is_empty())
-        .map_or_else(|| PathBuf::from("."), Path::to_owned);
+    let parent = path.parent().filter(|p| !p.as_os_str().is_empty()).map_or_else(|| PathBuf::from("."), Path::to_owned);
     let mut file = rustix::fs::open(
         path,
         rustix::fs::OFlags::CREATE
@@ -228,8 +173,8 @@ fn root_key(
     )
     .map(std::fs::File::from)
     .map_err(|e| format!("cannot make {}: {e}", path.display()))?;
-    let written = std::io::Write::write_all(&mut file, format!("{}\n", key.encode()).as_bytes())
-        .and_then(|()| file.sync_all());
+    let written =
+        std::io::Write::write_all(&mut file, format!("{}\n", key.encode()).as_bytes()).and_then(|()| file.sync_all());
     written.map_err(|e| format!("cannot write {}: {e}", path.display()))?;
     ledger::durable::sync_dir(&parent).map_err(|e| e.to_string())?;
     Ok(key)
@@ -237,10 +182,7 @@ fn root_key(
 
 fn inside(dir: &Path, path: &Path) -> bool {
     let real = |p: &Path| p.canonicalize().unwrap_or_else(|_| p.to_owned());
-    let parent = path
-        .parent()
-        .filter(|p| !p.as_os_str().is_empty())
-        .unwrap_or(Path::new("."));
+    let parent = path.parent().filter(|p| !p.as_os_str().is_empty()).unwrap_or(Path::new("."));
     real(parent).starts_with(real(dir))
 }
 
@@ -248,8 +190,8 @@ fn inside(dir: &Path, path: &Path) -> bool {
 pub(crate) fn read_root(dir: &Path, file: Option<&Path>) -> Result<SignerKey, Problem> {
     match file {
         Some(path) => ledger::keys::read(path).map_err(|e| e.to_string()),
-        None => KeyFolder::of(dir)
-            .read(KeyRole::Root)
-            .map_err(|e| format!("{e}; name the root key with `--root FILE`")),
+        None => {
+            KeyFolder::of(dir).read(KeyRole::Root).map_err(|e| format!("{e}; name the root key with `--root FILE`"))
+        }
     }
 }

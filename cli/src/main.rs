@@ -10,13 +10,7 @@ use std::process::ExitCode;
 
 /// Let agents act only under explicit, provable authority.
 #[derive(Debug, Parser)]
-#[command(
-    name = "countersign",
-    version,
-    about,
-    max_term_width = 100,
-    arg_required_else_help = true
-)]
+#[command(name = "countersign", version, about, max_term_width = 100, arg_required_else_help = true)]
 struct Arguments {
     #[command(subcommand)]
     command: Command,

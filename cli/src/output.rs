@@ -79,19 +79,12 @@ pub(crate) fn colour() -> bool {
 
 /// Paints text, if colours are wanted. `code` is an SGR parameter.
 pub(crate) fn paint(on: bool, code: &str, text: &str) -> String {
-    if on {
-        format!("\u{1b}[{code}m{text}\u{1b}[0m")
-    } else {
-        text.to_owned()
-    }
+    if on { format!("\u{1b}[{code}m{text}\u{1b}[0m") } else { text.to_owned() }
 }
 
 /// Runs a command that talks to a server.
 pub(crate) fn block_on<F: Future<Output = ExitCode>>(work: F) -> ExitCode {
-    match tokio::runtime::Builder::new_current_thread()
-        .enable_all()
-        .build()
-    {
+    match tokio::runtime::Builder::new_current_thread().enable_all().build() {
         Ok(runtime) => runtime.block_on(work),
         Err(error) => could_not(error),
     }

@@ -27,11 +27,7 @@ pub(crate) struct ServerOptions {
 
 impl Default for ServerOptions {
     fn default() -> Self {
-        Self {
-            listen: "127.0.0.1:0".into(),
-            open_reads: None,
-            attest_every: 1000,
-        }
+        Self { listen: "127.0.0.1:0".into(), open_reads: None, attest_every: 1000 }
     }
 }
 
@@ -48,17 +44,8 @@ pub(crate) struct Server {
 
 impl Server {
     /// Binds, and starts every part.
-    pub(crate) async fn start(
-        dir: &Path,
-        folder: OpenFolder,
-        options: &ServerOptions,
-    ) -> Result<Self, Problem> {
-        let OpenFolder {
-            ledger,
-            sequencer,
-            salt,
-            ..
-        } = folder;
+    pub(crate) async fn start(dir: &Path, folder: OpenFolder, options: &ServerOptions) -> Result<Self, Problem> {
+        let OpenFolder { ledger, sequencer, salt, .. } = folder;
         // The port is taken before anything is started: a second server on it must not begin to work.
         let listener = TcpListener::bind(&options.listen)
             .await
@@ -74,34 +61,16 @@ impl Server {
             ..projections::Options::default()
         };
         let (store, follower, _) =
-            Follower::start(&dir.join("projections"), ledger.clone(), follow)
-                .map_err(|e| e.to_string())?;
+            Follower::start(&dir.join("projections"), ledger.clone(), follow).map_err(|e| e.to_string())?;
         let open_reads = options.open_reads.unwrap_or(profile == Some(Profile::Dev));
-        let api_options = Options {
-            open_reads,
-            ..Options::default()
-        };
-        let app = App::new(
-            ledger.clone(),
-            store.clone(),
-            salt,
-            dir.join("public"),
-            api_options,
-        );
+        let api_options = Options { open_reads, ..Options::default() };
+        let app = App::new(ledger.clone(), store.clone(), salt, dir.join("public"), api_options);
         let (stop, stopped) = oneshot::channel::<()>();
         let http = tokio::spawn(api::serve(listener, app, async {
             // Whether told or dropped: stop.
             let _ = stopped.await;
         }));
-        Ok(Self {
-            address,
-            ledger,
-            store,
-            follower,
-            sequencer,
-            stop: Some(stop),
-            http,
-        })
+        Ok(Self { address, ledger, store, follower, sequencer, stop: Some(stop), http })
     }
 
     /// The base URL.
@@ -138,95 +107,46 @@ impl Server {
 }
 
 /// Makes sure that the environment's admin key is one of the ledger's: with root's statement, if it is new.
-pub(crate) fn ensure_admin_key(
-    dir: &Path,
-    folder: &mut OpenFolder,
-    key: &str,
-) -> Result<(), Problem> {
+pub(crate) fn ensure_admin_key(dir: &Path, folder: &mut OpenFolder, key: &str) -> Result<(), Problem> {
     let record = data_folder::admin_record(&folder.salt, key)?;
     let domain::event::key::Credential::Api(hash) = record.credential else {
         return Ok(());
     };
-    if folder
-        .ledger
-        .with_state(|state| state.api_key(&hash).is_some())
-    {
+    if folder.ledger.with_state(|state| state.api_key(&hash).is_some()) {
         return Ok(());
     }
     let root = data_folder::read_root(dir, None).map_err(|e| {
-        format!("the admin key of the environment is not one of this ledger's, and to add it the root key is needed: {e}")
+        format!(
+            "the admin key of the environment is not one of this ledger's, and to add it the root key is needed: {e}"
+        )
     })?;
     let origin = folder.ledger.origin().to_owned();
-    let authored = authored::sign(
-        StatementKind::Key,
-        &origin,
-        seen(&folder.ledger),
-        &record,
-        root.secret(),
-    )
-    .map_err(|e| e.to_string())?;
-    let by = Caller::key(
-        root.verifier()
-            .key()
-            .key_id()
-            .to_string()
-            .parse()
-            .map_err(|_| "root key id".to_owned())?,
-    );
-    submit(
-        folder,
-        Command::CreateKey {
-            by,
-            key: record,
-            authored: Some(authored),
-        },
-    )
+    let authored = authored::sign(StatementKind::Key, &origin, seen(&folder.ledger), &record, root.secret())
+        .map_err(|e| e.to_string())?;
+    let by = Caller::key(root.verifier().key().key_id().to_string().parse().map_err(|_| "root key id".to_owned())?);
+    submit(folder, Command::CreateKey { by, key: record, authored: Some(authored) })
 }
 
 /// Registers a runner with root's statement, unless it is registered already.
-pub(crate) fn ensure_runner(
-    folder: &mut OpenFolder,
-    root: &SignerKey,
-    runner: &NewRunner,
-) -> Result<(), Problem> {
-    let known = folder
-        .ledger
-        .with_state(|state| state.runner(&runner.runner_id).map(|r| r.runner.public_key));
+pub(crate) fn ensure_runner(folder: &mut OpenFolder, root: &SignerKey, runner: &NewRunner) -> Result<(), Problem> {
+    let known = folder.ledger.with_state(|state| state.runner(&runner.runner_id).map(|r| r.runner.public_key));
     match known {
         Some(key) if key == runner.public_key => return Ok(()),
         Some(_) => {
-            return Err(format!(
-                "runner `{}` is registered with another key",
-                runner.runner_id
-            ));
+            return Err(format!("runner `{}` is registered with another key", runner.runner_id));
         }
         None => {}
     }
     let origin = folder.ledger.origin().to_owned();
-    let authored = authored::sign(
-        StatementKind::Runner,
-        &origin,
-        seen(&folder.ledger),
-        runner,
-        root.secret(),
-    )
-    .map_err(|e| e.to_string())?;
-    submit(
-        folder,
-        Command::RegisterRunner {
-            runner: runner.clone(),
-            authored,
-        },
-    )
+    let authored = authored::sign(StatementKind::Runner, &origin, seen(&folder.ledger), runner, root.secret())
+        .map_err(|e| e.to_string())?;
+    submit(folder, Command::RegisterRunner { runner: runner.clone(), authored })
 }
 
 /// The committed head, as a statement names it.
 pub(crate) fn seen(ledger: &Ledger) -> SeenHead {
     let head = ledger.head();
-    SeenHead {
-        size: head.size,
-        root: head.root,
-    }
+    SeenHead { size: head.size, root: head.root }
 }
 
 /// Carries out a command before the sequencer has a thread of its own.
@@ -238,9 +158,5 @@ pub(crate) fn submit(folder: &mut OpenFolder, command: Command) -> Result<(), Pr
         folder.sequencer.step(false);
         std::thread::yield_now();
     }
-    waiting
-        .join()
-        .map_err(|_| "the commit failed".to_owned())?
-        .map(|_| ())
-        .map_err(|e| e.to_string())
+    waiting.join().map_err(|_| "the commit failed".to_owned())?.map(|_| ()).map_err(|e| e.to_string())
 }

@@ -51,11 +51,7 @@ impl fmt::Display for Error {
     fn fmt(&self, f: &mut fmt::Formatter<'_>) -> fmt::Result {
         match self {
             Self::Refused(problem) => {
-                write!(
-                    f,
-                    "{} ({}): {}",
-                    problem.title, problem.reason, problem.detail
-                )?;
+                write!(f, "{} ({}): {}", problem.title, problem.reason, problem.detail)?;
                 match &problem.pointer {
                     Some(pointer) => write!(f, " at {pointer}"),
                     None => Ok(()),
@@ -106,20 +102,13 @@ impl Client {
         let mut connector = HttpConnector::new();
         connector.set_nodelay(true);
         let pool = Pool::builder(TokioExecutor::new()).build(connector);
-        Self {
-            base: base.trim_end_matches('/').to_owned(),
-            key,
-            pool,
-        }
+        Self { base: base.trim_end_matches('/').to_owned(), key, pool }
     }
 
     /// The same server with another key.
     #[must_use]
     pub fn with_key(&self, key: Option<Key>) -> Self {
-        Self {
-            key,
-            ..self.clone()
-        }
+        Self { key, ..self.clone() }
     }
 
     /// The base URL.
@@ -136,13 +125,8 @@ impl Client {
         Ok(self.exchange(Method::GET, path, None, Vec::new()).await?.1)
     }
 
-    pub(crate) async fn post<B: Serialize, T: DeserializeOwned>(
-        &self,
-        path: &str,
-        body: &B,
-    ) -> Result<T, Error> {
-        self.send(Method::POST, path, "application/json", encode(body)?)
-            .await
+    pub(crate) async fn post<B: Serialize, T: DeserializeOwned>(&self, path: &str, body: &B) -> Result<T, Error> {
+        self.send(Method::POST, path, "application/json", encode(body)?).await
     }
 
     pub(crate) async fn post_signed<B: Serialize, T: DeserializeOwned>(
@@ -150,8 +134,7 @@ impl Client {
         path: &str,
         body: &B,
     ) -> Result<T, Error> {
-        self.send(Method::POST, path, SIGNED_MEDIA_TYPE, encode(body)?)
-            .await
+        self.send(Method::POST, path, SIGNED_MEDIA_TYPE, encode(body)?).await
     }
 
     pub(crate) async fn post_signed_optional<B: Serialize, T: DeserializeOwned>(
@@ -159,14 +142,8 @@ impl Client {
         path: &str,
         body: &B,
     ) -> Result<Option<T>, Error> {
-        let (status, bytes) = self
-            .exchange(Method::POST, path, Some(SIGNED_MEDIA_TYPE), encode(body)?)
-            .await?;
-        if status == StatusCode::NO_CONTENT {
-            Ok(None)
-        } else {
-            parse(&bytes).map(Some)
-        }
+        let (status, bytes) = self.exchange(Method::POST, path, Some(SIGNED_MEDIA_TYPE), encode(body)?).await?;
+        if status == StatusCode::NO_CONTENT { Ok(None) } else { parse(&bytes).map(Some) }
     }
 
     pub(crate) async fn send<T: DeserializeOwned>(
@@ -186,25 +163,15 @@ impl Client {
         media_type: Option<&str>,
         body: Vec<u8>,
     ) -> Result<(StatusCode, Vec<u8>), Error> {
-        let response = self
-            .request(method, path, media_type, "application/json", body)
-            .await?;
+        let response = self.request(method, path, media_type, "application/json", body).await?;
         let status = response.status();
-        let collected = tokio::time::timeout(
-            TIMEOUT,
-            Limited::new(response.into_body(), ANSWER_BYTES).collect(),
-        )
-        .await;
+        let collected = tokio::time::timeout(TIMEOUT, Limited::new(response.into_body(), ANSWER_BYTES).collect()).await;
         let bytes = collected
             .map_err(|_| Error::Unreachable("the answer did not end in time".into()))?
             .map_err(|e| Error::Unreachable(e.to_string()))?
             .to_bytes()
             .to_vec();
-        if status.is_success() {
-            Ok((status, bytes))
-        } else {
-            Err(refused(status, &bytes))
-        }
+        if status.is_success() { Ok((status, bytes)) } else { Err(refused(status, &bytes)) }
     }
 
     pub(crate) async fn request(
@@ -215,23 +182,16 @@ impl Client {
         accept: &str,
         body: Vec<u8>,
     ) -> Result<Response<hyper::body::Incoming>, Error> {
-        let mut request = Request::builder()
-            .method(method)
-            .uri(format!("{}{path}", self.base))
-            .header(ACCEPT, accept);
+        let mut request = Request::builder().method(method).uri(format!("{}{path}", self.base)).header(ACCEPT, accept);
         if let Some(media_type) = media_type {
             request = request.header(CONTENT_TYPE, media_type);
         }
         if let Some(Key(key)) = &self.key {
             request = request.header(KEY_HEADER, key);
         }
-        let request = request
-            .body(Full::new(Bytes::from(body)))
-            .map_err(|e| Error::Unreachable(e.to_string()))?;
+        let request = request.body(Full::new(Bytes::from(body))).map_err(|e| Error::Unreachable(e.to_string()))?;
         let answer = tokio::time::timeout(TIMEOUT, self.pool.request(request)).await;
-        answer
-            .map_err(|_| Error::Unreachable("no answer in time".into()))?
-            .map_err(|e| Error::Unreachable(chain(&e)))
+        answer.map_err(|_| Error::Unreachable("no answer in time".into()))?.map_err(|e| Error::Unreachable(chain(&e)))
     }
 }
 

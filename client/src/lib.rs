@@ -55,13 +55,8 @@ impl Client {
     }
 
     /// Submits a signed proposal with the bodies it commits to.
-    pub async fn submit_signed_proposal(
-        &self,
-        envelope: Envelope,
-        bodies: Vec<Body>,
-    ) -> Result<ProposalRuled> {
-        self.post_signed("/api/v1/proposals", &Signed { envelope, bodies })
-            .await
+    pub async fn submit_signed_proposal(&self, envelope: Envelope, bodies: Vec<Body>) -> Result<ProposalRuled> {
+        self.post_signed("/api/v1/proposals", &Signed { envelope, bodies }).await
     }
 
     /// What waits for a human.
@@ -71,9 +66,7 @@ impl Client {
             pending: Vec<PendingApproval>,
         }
         let at_least = self.head().await?.size;
-        let pending: Pending = self
-            .get(&format!("/api/v1/approvals?limit=1000&at_least={at_least}"))
-            .await?;
+        let pending: Pending = self.get(&format!("/api/v1/approvals?limit=1000&at_least={at_least}")).await?;
         Ok(pending.pending)
     }
 
@@ -84,51 +77,23 @@ impl Client {
 
     /// Answers with the approver's own key.
     pub async fn answer_signed(&self, envelope: Envelope) -> Result<AnswerAccepted> {
-        self.post_signed(
-            "/api/v1/approvals",
-            &Signed {
-                envelope,
-                bodies: Vec::new(),
-            },
-        )
-        .await
+        self.post_signed("/api/v1/approvals", &Signed { envelope, bodies: Vec::new() }).await
     }
 
     /// Asks for work and waits for it; nothing came when there is no warrant.
     pub async fn lease(&self, envelope: Envelope, wait: Duration) -> Result<Option<Warrant>> {
         let path = format!("/api/v1/jobs/lease?wait_ms={}", wait.as_millis());
-        self.post_signed_optional(
-            &path,
-            &Signed {
-                envelope,
-                bodies: Vec::new(),
-            },
-        )
-        .await
+        self.post_signed_optional(&path, &Signed { envelope, bodies: Vec::new() }).await
     }
 
     /// Reports.
-    pub async fn report(
-        &self,
-        job_id: &str,
-        envelope: Envelope,
-        bodies: Vec<Body>,
-    ) -> Result<ResultAccepted> {
-        self.post_signed(
-            &format!("/api/v1/jobs/{}/result", http::segment(job_id)),
-            &Signed { envelope, bodies },
-        )
-        .await
+    pub async fn report(&self, job_id: &str, envelope: Envelope, bodies: Vec<Body>) -> Result<ResultAccepted> {
+        self.post_signed(&format!("/api/v1/jobs/{}/result", http::segment(job_id)), &Signed { envelope, bodies }).await
     }
 
     /// What a job's tools printed and read, waiting for its end.
     pub async fn job_output(&self, job_id: &str, wait: Duration) -> Result<JobOutput> {
-        self.get(&format!(
-            "/api/v1/jobs/{}/result?wait_ms={}",
-            http::segment(job_id),
-            wait.as_millis()
-        ))
-        .await
+        self.get(&format!("/api/v1/jobs/{}/result?wait_ms={}", http::segment(job_id), wait.as_millis())).await
     }
 
     /// A receipt of one event.
@@ -138,14 +103,12 @@ impl Client {
 
     /// A receipt of a proposal's whole story so far.
     pub async fn proposal_receipt(&self, id: &str) -> Result<Receipt> {
-        self.get(&format!("/api/v1/receipts/proposals/{}", http::segment(id)))
-            .await
+        self.get(&format!("/api/v1/receipts/proposals/{}", http::segment(id))).await
     }
 
     /// That one head extends another.
     pub async fn consistency(&self, old: TreeSize, new: TreeSize) -> Result<Consistency> {
-        self.get(&format!("/api/v1/consistency?old={old}&new={new}"))
-            .await
+        self.get(&format!("/api/v1/consistency?old={old}&new={new}")).await
     }
 
     /// Makes an API key.
@@ -155,37 +118,17 @@ impl Client {
 
     /// Enrols a public key with root's statement.
     pub async fn enrol_key(&self, envelope: Envelope) -> Result<KeyCreated> {
-        self.post_signed(
-            "/api/v1/keys",
-            &Signed {
-                envelope,
-                bodies: Vec::new(),
-            },
-        )
-        .await
+        self.post_signed("/api/v1/keys", &Signed { envelope, bodies: Vec::new() }).await
     }
 
     /// Registers a runner with root's statement.
     pub async fn register_runner(&self, envelope: Envelope) -> Result<Recorded> {
-        self.post_signed(
-            "/api/v1/runners",
-            &Signed {
-                envelope,
-                bodies: Vec::new(),
-            },
-        )
-        .await
+        self.post_signed("/api/v1/runners", &Signed { envelope, bodies: Vec::new() }).await
     }
 
     /// Erases a body.
     pub async fn erase_body(&self, sha256: &Hash, why: &str) -> Result<Recorded> {
-        self.send(
-            Method::DELETE,
-            &format!("/api/v1/bodies/{sha256}"),
-            "text/plain",
-            why.as_bytes().to_vec(),
-        )
-        .await
+        self.send(Method::DELETE, &format!("/api/v1/bodies/{sha256}"), "text/plain", why.as_bytes().to_vec()).await
     }
 
     /// Every event from a leaf index on, as it comes.

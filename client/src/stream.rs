@@ -20,22 +20,12 @@ pub struct Events {
 impl Events {
     pub(crate) async fn open(client: &Client, from: LeafIndex, once: bool) -> Result<Self, Error> {
         let path = format!("/api/v1/stream?from={from}&once={once}");
-        let response = client
-            .request(Method::GET, &path, None, "application/x-ndjson", Vec::new())
-            .await?;
+        let response = client.request(Method::GET, &path, None, "application/x-ndjson", Vec::new()).await?;
         let status = response.status();
         if status.is_success() {
-            return Ok(Self {
-                body: response.into_body(),
-                buffer: Vec::new(),
-            });
+            return Ok(Self { body: response.into_body(), buffer: Vec::new() });
         }
-        let bytes = response
-            .into_body()
-            .collect()
-            .await
-            .map_err(|e| Error::Unreachable(e.to_string()))?
-            .to_bytes();
+        let bytes = response.into_body().collect().await.map_err(|e| Error::Unreachable(e.to_string()))?.to_bytes();
         Err(refused(status, &bytes))
     }
 
@@ -46,9 +36,7 @@ impl Events {
                 let line: Vec<u8> = self.buffer.drain(..=end).collect();
                 let line = line.trim_ascii();
                 if !line.is_empty() {
-                    return serde_json::from_slice(line)
-                        .map(Some)
-                        .map_err(|e| Error::Unexpected(e.to_string()));
+                    return serde_json::from_slice(line).map(Some).map_err(|e| Error::Unexpected(e.to_string()));
                 }
             }
             if self.buffer.len() > LINE_BYTES {
@@ -57,9 +45,7 @@ impl Events {
             match self.body.frame().await {
                 None => return Ok(None),
                 Some(Err(error)) => return Err(Error::Unreachable(error.to_string())),
-                Some(Ok(frame)) => self
-                    .buffer
-                    .extend_from_slice(frame.data_ref().map_or(&[][..], |data| data)),
+                Some(Ok(frame)) => self.buffer.extend_from_slice(frame.data_ref().map_or(&[][..], |data| data)),
             }
         }
     }

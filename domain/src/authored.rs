@@ -59,10 +59,7 @@ pub struct SeenHead {
 impl SeenHead {
     /// The head of a log with nothing in it.
     pub fn empty() -> Self {
-        Self {
-            size: TreeSize::ZERO,
-            root: proof::merkle::empty_root(),
-        }
+        Self { size: TreeSize::ZERO, root: proof::merkle::empty_root() }
     }
 }
 
@@ -91,17 +88,8 @@ pub fn sign<T: Serialize>(
     body: &T,
     key: &SecretKey,
 ) -> Result<Envelope, proof::canonical::JsonError> {
-    let statement = Statement {
-        body,
-        checkpoint,
-        ledger: ledger.to_owned(),
-        kind,
-    };
-    Ok(Envelope::sign(
-        PAYLOAD_TYPE,
-        &proof::canonical::to_vec(&statement)?,
-        key,
-    ))
+    let statement = Statement { body, checkpoint, ledger: ledger.to_owned(), kind };
+    Ok(Envelope::sign(PAYLOAD_TYPE, &proof::canonical::to_vec(&statement)?, key))
 }
 
 /// Reads a statement without checking its signature: who it claims to be from must be known before it can be checked.
@@ -111,8 +99,7 @@ pub fn read<T: DeserializeOwned>(
     ledger: &str,
 ) -> Result<Statement<T>, Rejection> {
     let value = read_value(envelope, kind, ledger)?;
-    serde_json::from_value(value)
-        .map_err(|e| Rejection::malformed(format!("signed statement: {e}")))
+    serde_json::from_value(value).map_err(|e| Rejection::malformed(format!("signed statement: {e}")))
 }
 
 fn read_value(envelope: &Envelope, kind: StatementKind, ledger: &str) -> Result<Value, Rejection> {
@@ -125,9 +112,7 @@ fn read_value(envelope: &Envelope, kind: StatementKind, ledger: &str) -> Result<
     // A second signature would be recorded and never checked, as if somebody else had said it too.
     if envelope.signatures.len() != 1 {
         let count = envelope.signatures.len();
-        return Err(Rejection::malformed(format!(
-            "the statement has {count} signatures, expected one"
-        )));
+        return Err(Rejection::malformed(format!("the statement has {count} signatures, expected one")));
     }
     if envelope.payload.len() > limits::COMMAND_BYTES {
         return Err(Rejection::malformed(format!(
@@ -138,19 +123,13 @@ fn read_value(envelope: &Envelope, kind: StatementKind, ledger: &str) -> Result<
     }
     let value = proof::canonical::parse_canonical(&envelope.payload)
         .map_err(|e| Rejection::malformed(format!("signed statement: {e}")))?;
-    let head: Statement<Value> = serde_json::from_value(value.clone())
-        .map_err(|e| Rejection::malformed(format!("signed statement: {e}")))?;
+    let head: Statement<Value> =
+        serde_json::from_value(value.clone()).map_err(|e| Rejection::malformed(format!("signed statement: {e}")))?;
     if head.kind != kind {
-        return Err(Rejection::mismatch(format!(
-            "the statement is about {:?}, expected {kind:?}",
-            head.kind
-        )));
+        return Err(Rejection::mismatch(format!("the statement is about {:?}, expected {kind:?}", head.kind)));
     }
     if head.ledger != ledger {
-        return Err(Rejection::mismatch(format!(
-            "the statement is for ledger `{}`, expected `{ledger}`",
-            head.ledger
-        )));
+        return Err(Rejection::mismatch(format!("the statement is for ledger `{}`, expected `{ledger}`", head.ledger)));
     }
     Ok(value)
 }
@@ -164,23 +143,17 @@ pub fn check<T: Serialize>(
     body: &T,
 ) -> Result<SeenHead, Rejection> {
     let value = read_value(envelope, kind, ledger)?;
-    let statement: Statement<Value> = serde_json::from_value(value)
-        .map_err(|e| Rejection::malformed(format!("signed statement: {e}")))?;
+    let statement: Statement<Value> =
+        serde_json::from_value(value).map_err(|e| Rejection::malformed(format!("signed statement: {e}")))?;
     let said = proof::canonical::value_to_vec(&statement.body);
-    let recorded =
-        proof::canonical::to_vec(body).map_err(|e| Rejection::malformed(e.to_string()))?;
+    let recorded = proof::canonical::to_vec(body).map_err(|e| Rejection::malformed(e.to_string()))?;
     if said != recorded {
-        return Err(Rejection::mismatch(
-            "the signed body is not what the request says".into(),
-        ));
+        return Err(Rejection::mismatch("the signed body is not what the request says".into()));
     }
     envelope.verify(key).map_err(|_| {
         Rejection::unauthenticated(
             Reason::SignatureInvalid,
-            format!(
-                "no signature by `{}` verifies over the statement",
-                key.key_id()
-            ),
+            format!("no signature by `{}` verifies over the statement", key.key_id()),
         )
     })?;
     Ok(statement.checkpoint)

@@ -27,9 +27,7 @@ pub struct Caller {
 impl Caller {
     /// The holder of a key.
     pub fn key(key_id: AnyKeyId) -> Self {
-        Self {
-            key_id: Some(key_id),
-        }
+        Self { key_id: Some(key_id) }
     }
 
     /// Somebody without a key.
@@ -51,80 +49,34 @@ pub enum KeyChange {
 
 /// A request. Signatures on it were checked before it is decided, and are checked again by every verifier.
 #[derive(Debug, Clone, PartialEq)]
-#[expect(
-    missing_docs,
-    reason = "members are the nouns of their events, described there"
-)]
+#[expect(missing_docs, reason = "members are the nouns of their events, described there")]
 pub enum Command {
     /// Found the ledger.
-    CreateLedger {
-        genesis: Genesis,
-        authored: Envelope,
-    },
+    CreateLedger { genesis: Genesis, authored: Envelope },
     /// Create a key. With an envelope: by root.
-    CreateKey {
-        by: Caller,
-        key: NewKey,
-        authored: Option<Envelope>,
-    },
+    CreateKey { by: Caller, key: NewKey, authored: Option<Envelope> },
     /// Disable, enable or delete a key.
-    ChangeKey {
-        by: Caller,
-        key_id: AnyKeyId,
-        change: KeyChange,
-    },
+    ChangeKey { by: Caller, key_id: AnyKeyId, change: KeyChange },
     /// Register a runner, by root.
-    RegisterRunner {
-        runner: NewRunner,
-        authored: Envelope,
-    },
+    RegisterRunner { runner: NewRunner, authored: Envelope },
     /// State an intent.
-    CreateIntent {
-        by: Caller,
-        intent: Intent,
-        authored: Option<Envelope>,
-    },
+    CreateIntent { by: Caller, intent: Intent, authored: Option<Envelope> },
     /// Propose.
-    SubmitProposal {
-        by: Caller,
-        proposal: Box<Proposal>,
-        findings: Vec<Finding>,
-        authored: Option<Envelope>,
-    },
+    SubmitProposal { by: Caller, proposal: Box<Proposal>, findings: Vec<Finding>, authored: Option<Envelope> },
     /// Grant or deny.
-    AnswerApproval {
-        by: Caller,
-        answer: Answer,
-        authored: Option<Envelope>,
-    },
+    AnswerApproval { by: Caller, answer: Answer, authored: Option<Envelope> },
     /// Nobody answered.
     ExpireApproval { proposal_id: ProposalId },
     /// Take the oldest job that fits. `seen` is the size of the head the runner signed for.
-    LeaseJob {
-        request: LeaseRequest,
-        key_id: KeyId,
-        seen: TreeSize,
-        authored: Envelope,
-    },
+    LeaseJob { request: LeaseRequest, key_id: KeyId, seen: TreeSize, authored: Envelope },
     /// The runner did not report.
     ExpireLease { job_id: JobId },
     /// Report. With an envelope: by the runner that holds the lease.
-    RecordResult {
-        by: Caller,
-        result: JobResult,
-        authored: Option<Envelope>,
-    },
+    RecordResult { by: Caller, result: JobResult, authored: Option<Envelope> },
     /// Erase a body.
-    EraseBlob {
-        by: Caller,
-        sha256: Hash,
-        why: String,
-    },
+    EraseBlob { by: Caller, sha256: Hash, why: String },
     /// State the read models' digests.
-    AttestProjections {
-        position: TreeSize,
-        projections: Vec<ProjectionDigest>,
-    },
+    AttestProjections { position: TreeSize, projections: Vec<ProjectionDigest> },
 }
 
 /// What kind of no.
@@ -158,66 +110,38 @@ pub struct Rejection {
 impl Rejection {
     /// The request makes no sense.
     pub fn malformed(detail: String) -> Self {
-        Self {
-            kind: RejectionKind::Malformed,
-            reason: Reason::Malformed,
-            detail,
-        }
+        Self { kind: RejectionKind::Malformed, reason: Reason::Malformed, detail }
     }
 
     /// The signed statement and the request differ.
     pub fn mismatch(detail: String) -> Self {
-        Self {
-            kind: RejectionKind::Malformed,
-            reason: Reason::StatementMismatch,
-            detail,
-        }
+        Self { kind: RejectionKind::Malformed, reason: Reason::StatementMismatch, detail }
     }
 
     /// The caller did not show who they are.
     pub fn unauthenticated(reason: Reason, detail: String) -> Self {
-        Self {
-            kind: RejectionKind::Unauthenticated,
-            reason,
-            detail,
-        }
+        Self { kind: RejectionKind::Unauthenticated, reason, detail }
     }
 
     /// The caller may not.
     pub fn forbidden(reason: Reason, detail: impl Into<String>) -> Self {
-        Self {
-            kind: RejectionKind::Forbidden,
-            reason,
-            detail: detail.into(),
-        }
+        Self { kind: RejectionKind::Forbidden, reason, detail: detail.into() }
     }
 
     /// There is no such thing.
     pub fn not_found(reason: Reason, detail: impl Into<String>) -> Self {
-        Self {
-            kind: RejectionKind::NotFound,
-            reason,
-            detail: detail.into(),
-        }
+        Self { kind: RejectionKind::NotFound, reason, detail: detail.into() }
     }
 
     /// It conflicts with what is.
     pub fn conflict(reason: Reason, detail: impl Into<String>) -> Self {
-        Self {
-            kind: RejectionKind::Conflict,
-            reason,
-            detail: detail.into(),
-        }
+        Self { kind: RejectionKind::Conflict, reason, detail: detail.into() }
     }
 
     /// It was carried out before.
     pub fn duplicate(first: LeafIndex) -> Self {
         let detail = format!("the same command stands in the log at {first}");
-        Self {
-            kind: RejectionKind::Duplicate(first),
-            reason: Reason::AlreadyExists,
-            detail,
-        }
+        Self { kind: RejectionKind::Duplicate(first), reason: Reason::AlreadyExists, detail }
     }
 }
 

@@ -9,9 +9,7 @@ use serde_json::Value;
 pub(crate) fn settle(value: &mut Value) {
     match value {
         Value::Number(number) if number.is_f64() => {
-            let whole = number
-                .as_f64()
-                .filter(|f| f.fract() == 0.0 && f.abs() <= SAFE_INTEGER_MAX);
+            let whole = number.as_f64().filter(|f| f.fract() == 0.0 && f.abs() <= SAFE_INTEGER_MAX);
             if let Some(Ok(whole)) = whole.map(|f| format!("{f:.0}").parse::<i64>()) {
                 *value = Value::from(whole);
             }

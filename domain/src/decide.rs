@@ -9,7 +9,10 @@ mod job;
 mod key;
 mod mint;
 mod propose;
+mod signature;
 mod upkeep;
+
+pub use signature::check_signature;
 
 use crate::command::{Caller, Command, Rejection};
 use crate::event::key::{Credential, Principal, Scope};
@@ -79,79 +82,38 @@ impl std::error::Error for RunError {}
 /// Decides a command. Signatures were checked by whoever built it, see [`check_signature`].
 ///
 /// A clock behind the log counts as the log's own time: that is what the events will say, and all that a verifier has.
-pub fn decide(
-    state: &State,
-    command: &Command,
-    context: &Context<'_>,
-) -> Result<Vec<Draft>, Rejection> {
-    let context = &Context {
-        now: context.now.max(state.time()),
-        ..context.clone()
-    };
+pub fn decide(state: &State, command: &Command, context: &Context<'_>) -> Result<Vec<Draft>, Rejection> {
+    let context = &Context { now: context.now.max(state.time()), ..context.clone() };
     match command {
-        Command::CreateLedger { genesis, authored } => {
-            genesis::create(state, genesis, authored, context)
+        Command::CreateLedger { genesis, authored } => genesis::create(state, genesis, authored, context),
+        Command::CreateKey { by, key, authored } => key::create(state, by, key, authored.as_ref(), context),
+        Command::ChangeKey { by, key_id, change } => key::change(state, by, key_id, *change, context),
+        Command::RegisterRunner { runner, authored } => key::register_runner(state, runner, authored),
+        Command::CreateIntent { by, intent, authored } => intent::create(state, by, intent, authored.as_ref(), context),
+        Command::SubmitProposal { by, proposal, findings, authored } => {
+            propose::submit(state, by, proposal, findings, authored.as_ref(), context)
         }
-        Command::CreateKey { by, key, authored } => {
-            key::create(state, by, key, authored.as_ref(), context)
+        Command::AnswerApproval { by, answer, authored } => {
+            answer::answer(state, by, answer, authored.as_ref(), context)
         }
-        Command::ChangeKey { by, key_id, change } => {
-            key::change(state, by, key_id, *change, context)
-        }
-        Command::RegisterRunner { runner, authored } => {
-            key::register_runner(state, runner, authored)
-        }
-        Command::CreateIntent {
-            by,
-            intent,
-            authored,
-        } => intent::create(state, by, intent, authored.as_ref(), context),
-        Command::SubmitProposal {
-            by,
-            proposal,
-            findings,
-            authored,
-        } => propose::submit(state, by, proposal, findings, authored.as_ref(), context),
-        Command::AnswerApproval {
-            by,
-            answer,
-            authored,
-        } => answer::answer(state, by, answer, authored.as_ref(), context),
         Command::ExpireApproval { proposal_id } => expire::approval(state, proposal_id, context),
         Command::ExpireLease { job_id } => expire::lease(state, job_id, context),
-        Command::LeaseJob {
-            request,
-            key_id,
-            seen,
-            authored,
-        } => job::lease(state, request, key_id, *seen, authored, context),
-        Command::RecordResult {
-            by,
-            result,
-            authored,
-        } => job::record(state, by, result, authored.as_ref(), context),
+        Command::LeaseJob { request, key_id, seen, authored } => {
+            job::lease(state, request, key_id, *seen, authored, context)
+        }
+        Command::RecordResult { by, result, authored } => job::record(state, by, result, authored.as_ref(), context),
         Command::EraseBlob { by, sha256, why } => upkeep::erase(state, by, sha256, why, context),
-        Command::AttestProjections {
-            position,
-            projections,
-        } => upkeep::attest(state, *position, projections),
+        Command::AttestProjections { position, projections } => upkeep::attest(state, *position, projections),
     }
 }
 
 /// Decides, gives each event its place, and folds it in. On [`RunError::Rejected`] the state is untouched.
-pub fn run(
-    state: &mut State,
-    command: &Command,
-    context: &Context<'_>,
-) -> Result<Vec<Sealed>, RunError> {
+pub fn run(state: &mut State, command: &Command, context: &Context<'_>) -> Result<Vec<Sealed>, RunError> {
     let drafts = decide(state, command, context).map_err(RunError::Rejected)?;
     // All sizes are known before anything is folded: a refusal leaves the state as it was.
     let mut sized = Vec::with_capacity(drafts.len());
     for draft in drafts {
-        let data = draft
-            .data
-            .to_canonical()
-            .map_err(|e| RunError::Rejected(Rejection::malformed(e.to_string())))?;
+        let data = draft.data.to_canonical().map_err(|e| RunError::Rejected(Rejection::malformed(e.to_string())))?;
         if data.len() > limits::EVENT_DATA_BYTES {
             let (name, max) = (draft.data.type_name(), limits::EVENT_DATA_BYTES);
             let detail = format!("`{name}` would hold {} bytes, at most {max}", data.len());
@@ -167,22 +129,14 @@ pub fn run(
         let broken = |rule: String| RunError::Broken(IllegalTransition { seq, rule });
         let event = seal(state, draft, now, group);
         let payload = event.to_payload(&data).map_err(|e| broken(e.to_string()))?;
-        state
-            .apply(&event, sha256(&payload))
-            .map_err(RunError::Broken)?;
+        state.apply(&event, sha256(&payload)).map_err(RunError::Broken)?;
         sealed.push(Sealed { event, payload });
     }
     Ok(sealed)
 }
 
 fn seal(state: &State, draft: Draft, time: Timestamp, group: LeafIndex) -> Event {
-    let Draft {
-        subject,
-        actor,
-        session,
-        causes,
-        data,
-    } = draft;
+    let Draft { subject, actor, session, causes, data } = draft;
     let origin = match (&state.ledger(), &data) {
         (Some(info), _) => info.genesis.origin.clone(),
         (None, EventData::LedgerCreated(created)) => created.genesis.origin.clone(),
@@ -211,9 +165,7 @@ fn index_of(state: &State, n: u64) -> LeafIndex {
 }
 
 fn ledger_of(state: &State) -> Result<&LedgerInfo, Rejection> {
-    state
-        .ledger()
-        .ok_or_else(|| Rejection::malformed("the ledger has no genesis".into()))
+    state.ledger().ok_or_else(|| Rejection::malformed("the ledger has no genesis".into()))
 }
 
 /// The ledger itself as an actor: when a deadline passes, when the follower attests.
@@ -239,22 +191,13 @@ fn parse_id<T: std::str::FromStr>(text: &str) -> Result<T, Rejection>
 where
     T::Err: fmt::Display,
 {
-    text.parse()
-        .map_err(|e: T::Err| Rejection::malformed(e.to_string()))
+    text.parse().map_err(|e: T::Err| Rejection::malformed(e.to_string()))
 }
 
 /// The caller's key, if it may be used now and for this.
-fn authorize<'s>(
-    state: &'s State,
-    by: &Caller,
-    scope: Scope,
-    now: Timestamp,
-) -> Result<&'s KeyRecord, Rejection> {
+fn authorize<'s>(state: &'s State, by: &Caller, scope: Scope, now: Timestamp) -> Result<&'s KeyRecord, Rejection> {
     let key_id = by.key_id.as_ref().ok_or_else(|| {
-        Rejection::unauthenticated(
-            Reason::KeyRequired,
-            format!("this needs a key with scope `{}`", scope.as_str()),
-        )
+        Rejection::unauthenticated(Reason::KeyRequired, format!("this needs a key with scope `{}`", scope.as_str()))
     })?;
     let record = usable_key(state, key_id, now)?;
     if !record.key.scopes.contains(&scope) {
@@ -265,31 +208,16 @@ fn authorize<'s>(
 }
 
 /// A key that may be used now, for whatever it has scopes for.
-pub fn usable_key<'s>(
-    state: &'s State,
-    key_id: &AnyKeyId,
-    now: Timestamp,
-) -> Result<&'s KeyRecord, Rejection> {
+pub fn usable_key<'s>(state: &'s State, key_id: &AnyKeyId, now: Timestamp) -> Result<&'s KeyRecord, Rejection> {
     let record = state
         .key(key_id.as_str())
         .filter(|record| record.status != KeyStatus::Deleted)
-        .ok_or_else(|| {
-            Rejection::unauthenticated(
-                Reason::KeyUnknown,
-                format!("key `{key_id}` is not known here"),
-            )
-        })?;
+        .ok_or_else(|| Rejection::unauthenticated(Reason::KeyUnknown, format!("key `{key_id}` is not known here")))?;
     if record.status == KeyStatus::Disabled {
-        return Err(Rejection::forbidden(
-            Reason::KeyDisabled,
-            format!("key `{key_id}` is disabled"),
-        ));
+        return Err(Rejection::forbidden(Reason::KeyDisabled, format!("key `{key_id}` is disabled")));
     }
     if record.key.expires.is_some_and(|expires| expires <= now) {
-        return Err(Rejection::forbidden(
-            Reason::KeyExpired,
-            format!("key `{key_id}` has expired"),
-        ));
+        return Err(Rejection::forbidden(Reason::KeyExpired, format!("key `{key_id}` has expired")));
     }
     Ok(record)
 }
@@ -297,15 +225,9 @@ pub fn usable_key<'s>(
 /// The actor that a key makes, speaking for `agent` if one is named.
 fn actor_of(record: &KeyRecord, agent: Option<&AgentName>) -> Actor {
     let Principal { kind, id } = record.key.principal.clone();
-    let itself =
-        kind == PrincipalKind::Agent && agent.is_some_and(|agent| agent.as_str() == id.as_str());
+    let itself = kind == PrincipalKind::Agent && agent.is_some_and(|agent| agent.as_str() == id.as_str());
     let on_behalf_of = if itself { None } else { agent.cloned() };
-    Actor {
-        kind,
-        id,
-        key_id: record.key.key_id.clone(),
-        on_behalf_of,
-    }
+    Actor { kind, id, key_id: record.key.key_id.clone(), on_behalf_of }
 }
 
 /// A signed command must come under an Ed25519 key, an unsigned one under an API key: so the log says which it was.
@@ -320,182 +242,5 @@ fn check_credential(record: &KeyRecord, signed: bool) -> Result<(), Rejection> {
             Reason::SignatureInvalid,
             "an API key cannot have signed the command".into(),
         )),
-    }
-}
-
-/// Checks the author's signature on a command, and that the envelope says what the command says.
-///
-/// Gives the head that the author had seen, for whoever has the tree to compare. Costs a signature check: the edge does
-/// it before queueing, every verifier does it again.
-pub fn check_signature(
-    state: &State,
-    command: &Command,
-) -> Result<Option<crate::authored::SeenHead>, Rejection> {
-    use crate::authored::{StatementKind, check};
-    let by_root =
-        |origin: &str, root: &proof::key::PublicKey, kind, envelope, body: &dyn ErasedBody| {
-            body.check(envelope, root, kind, origin).map(Some)
-        };
-    match command {
-        Command::CreateLedger { genesis, authored } => {
-            let root = proof::note::VerifierKey::parse(&genesis.root)
-                .map_err(|e| Rejection::malformed(e.to_string()))?;
-            by_root(
-                &genesis.origin,
-                root.key(),
-                StatementKind::Genesis,
-                authored,
-                genesis,
-            )
-        }
-        Command::CreateKey {
-            key,
-            authored: Some(authored),
-            ..
-        } => {
-            let info = ledger_of(state)?;
-            by_root(
-                &info.genesis.origin,
-                &info.root,
-                StatementKind::Key,
-                authored,
-                key,
-            )
-        }
-        Command::RegisterRunner { runner, authored } => {
-            let info = ledger_of(state)?;
-            by_root(
-                &info.genesis.origin,
-                &info.root,
-                StatementKind::Runner,
-                authored,
-                runner,
-            )
-        }
-        Command::CreateIntent {
-            by,
-            intent,
-            authored: Some(authored),
-        } => signed_by(state, by, authored, StatementKind::Intent, intent).map(Some),
-        Command::SubmitProposal {
-            by,
-            proposal,
-            authored: Some(authored),
-            ..
-        } => signed_by(
-            state,
-            by,
-            authored,
-            StatementKind::Proposal,
-            proposal.as_ref(),
-        )
-        .map(Some),
-        Command::AnswerApproval {
-            by,
-            answer,
-            authored: Some(authored),
-        } => signed_by(state, by, authored, StatementKind::Answer, answer).map(Some),
-        Command::LeaseJob {
-            request,
-            key_id,
-            authored,
-            seen,
-        } => {
-            let info = ledger_of(state)?;
-            let runner = state.runner(&request.runner_id).ok_or_else(|| {
-                Rejection::not_found(
-                    Reason::RunnerUnknown,
-                    format!("runner `{}` is not registered", request.runner_id),
-                )
-            })?;
-            if runner.runner.public_key.key_id() != *key_id {
-                return Err(Rejection::forbidden(
-                    Reason::RunnerUnknown,
-                    "the key is not the runner's",
-                ));
-            }
-            let head = check(
-                authored,
-                &runner.runner.public_key,
-                StatementKind::Lease,
-                &info.genesis.origin,
-                request,
-            )?;
-            if head.size == *seen {
-                Ok(Some(head))
-            } else {
-                Err(Rejection::mismatch(
-                    "the head that was seen is not the signed one".into(),
-                ))
-            }
-        }
-        Command::RecordResult {
-            by,
-            result,
-            authored: Some(authored),
-        } => {
-            let info = ledger_of(state)?;
-            let runner = job::runner_by_key(state, by)?;
-            let key = &runner.runner.public_key;
-            check(
-                authored,
-                key,
-                StatementKind::Result,
-                &info.genesis.origin,
-                result,
-            )
-            .map(Some)
-        }
-        _ => Ok(None),
-    }
-}
-
-/// Lets root's three kinds of statement share one path.
-trait ErasedBody {
-    fn check(
-        &self,
-        envelope: &proof::dsse::Envelope,
-        key: &proof::key::PublicKey,
-        kind: crate::authored::StatementKind,
-        origin: &str,
-    ) -> Result<crate::authored::SeenHead, Rejection>;
-}
-
-impl<T: serde::Serialize> ErasedBody for T {
-    fn check(
-        &self,
-        envelope: &proof::dsse::Envelope,
-        key: &proof::key::PublicKey,
-        kind: crate::authored::StatementKind,
-        origin: &str,
-    ) -> Result<crate::authored::SeenHead, Rejection> {
-        crate::authored::check(envelope, key, kind, origin, self)
-    }
-}
-
-fn signed_by<T: serde::Serialize>(
-    state: &State,
-    by: &Caller,
-    envelope: &proof::dsse::Envelope,
-    kind: crate::authored::StatementKind,
-    body: &T,
-) -> Result<crate::authored::SeenHead, Rejection> {
-    let info = ledger_of(state)?;
-    let key_id = by.key_id.as_ref().ok_or_else(|| {
-        Rejection::unauthenticated(Reason::KeyRequired, "the statement names no key".into())
-    })?;
-    let record = state.key(key_id.as_str()).ok_or_else(|| {
-        Rejection::unauthenticated(
-            Reason::KeyUnknown,
-            format!("key `{key_id}` is not known here"),
-        )
-    })?;
-    match &record.key.credential {
-        Credential::Ed25519(key) => {
-            crate::authored::check(envelope, key, kind, &info.genesis.origin, body)
-        }
-        Credential::Api(_) => {
-            check_credential(record, true).map(|()| crate::authored::SeenHead::empty())
-        }
     }
 }

@@ -46,8 +46,6 @@ impl std::borrow::Borrow<str> for Effect {
 impl<'de> Deserialize<'de> for Effect {
     fn deserialize<D: Deserializer<'de>>(input: D) -> Result<Self, D::Error> {
         let text = String::deserialize(input)?;
-        Self::new(text).ok_or_else(|| {
-            serde::de::Error::custom("an effect is 1 to 64 printable ASCII characters")
-        })
+        Self::new(text).ok_or_else(|| serde::de::Error::custom("an effect is 1 to 64 printable ASCII characters"))
     }
 }

@@ -87,11 +87,7 @@ pub struct InferencePolicy {
 
 impl Default for InferencePolicy {
     fn default() -> Self {
-        Self {
-            reasoning_mode: false,
-            tool_access_profile: "default".into(),
-            max_compute_class: "standard".into(),
-        }
+        Self { reasoning_mode: false, tool_access_profile: "default".into(), max_compute_class: "standard".into() }
     }
 }
 
@@ -160,8 +156,7 @@ const OPEN_WEIGHT_MAX: (u32, u32, u32) = (50, 25, 120);
 impl DeploymentEnvelope {
     /// Reads and checks what a proposer declared. Unknown members are ignored, as they always were; they are not hashed.
     pub fn parse(value: &Value) -> Result<Self, EnvelopeError> {
-        let envelope: Self =
-            serde_json::from_value(value.clone()).map_err(|e| EnvelopeError(e.to_string()))?;
+        let envelope: Self = serde_json::from_value(value.clone()).map_err(|e| EnvelopeError(e.to_string()))?;
         envelope.check()?;
         Ok(envelope)
     }
@@ -172,46 +167,21 @@ impl DeploymentEnvelope {
             if (low..=high).contains(&value) {
                 Ok(())
             } else {
-                Err(EnvelopeError(format!(
-                    "`{name}` is {value}, expected {low} to {high}"
-                )))
+                Err(EnvelopeError(format!("`{name}` is {value}, expected {low} to {high}")))
             }
         };
         within("autonomy_budget.max_steps", budget.max_steps, 1, 10_000)?;
-        within(
-            "autonomy_budget.max_tool_calls",
-            budget.max_tool_calls,
-            1,
-            1_000,
-        )?;
-        within(
-            "autonomy_budget.max_parallel_agents",
-            budget.max_parallel_agents,
-            1,
-            10,
-        )?;
-        within(
-            "autonomy_budget.max_runtime_seconds",
-            budget.max_runtime_seconds,
-            1,
-            3_600,
-        )?;
-        within(
-            "autonomy_budget.max_external_io",
-            budget.max_external_io,
-            0,
-            100,
-        )?;
+        within("autonomy_budget.max_tool_calls", budget.max_tool_calls, 1, 1_000)?;
+        within("autonomy_budget.max_parallel_agents", budget.max_parallel_agents, 1, 10)?;
+        within("autonomy_budget.max_runtime_seconds", budget.max_runtime_seconds, 1, 3_600)?;
+        within("autonomy_budget.max_external_io", budget.max_external_io, 0, 100)?;
         let chars = self.model_id.chars().count();
         if !(1..=256).contains(&chars) {
-            return Err(EnvelopeError(format!(
-                "`model_id` has {chars} characters, expected 1 to 256"
-            )));
+            return Err(EnvelopeError(format!("`model_id` has {chars} characters, expected 1 to 256")));
         }
-        for (name, hash) in [
-            ("weights_hash", &self.weights_hash),
-            ("post_training_recipe_hash", &self.post_training_recipe_hash),
-        ] {
+        for (name, hash) in
+            [("weights_hash", &self.weights_hash), ("post_training_recipe_hash", &self.post_training_recipe_hash)]
+        {
             if hash.as_ref().is_some_and(|h| h.chars().count() != 64) {
                 return Err(EnvelopeError(format!("`{name}` is not 64 characters")));
             }
@@ -308,10 +278,7 @@ mod tests {
     use serde_json::json;
 
     fn deh(value: Value) -> String {
-        DeploymentEnvelope::parse(&value)
-            .unwrap()
-            .hash()
-            .to_string()
+        DeploymentEnvelope::parse(&value).unwrap().hash().to_string()
     }
 
     // Vectors computed on a running copy of the predecessor.
@@ -329,9 +296,7 @@ mod tests {
             "df31420fe6c27934e679f306e3d04baddb5252b75b54bca270dacdb109c79aa6"
         );
         assert_eq!(
-            deh(
-                json!({"model_id":"x","autonomy_budget":{"max_write_scope":"prod","max_runtime_seconds":3600}})
-            ),
+            deh(json!({"model_id":"x","autonomy_budget":{"max_write_scope":"prod","max_runtime_seconds":3600}})),
             "e3943e3e5ac5e0b455a376d27e746075803ba75cacff5935af6afa46c30fc373"
         );
         assert_eq!(
@@ -342,13 +307,8 @@ mod tests {
 
     #[test]
     fn out_of_range_is_refused_and_says_where() {
-        let error =
-            DeploymentEnvelope::parse(&json!({"model_id":"x","autonomy_budget":{"max_steps":0}}))
-                .unwrap_err();
-        assert_eq!(
-            error.to_string(),
-            "`autonomy_budget.max_steps` is 0, expected 1 to 10000"
-        );
+        let error = DeploymentEnvelope::parse(&json!({"model_id":"x","autonomy_budget":{"max_steps":0}})).unwrap_err();
+        assert_eq!(error.to_string(), "`autonomy_budget.max_steps` is 0, expected 1 to 10000");
         for bad in [
             json!({}),
             json!({"model_id":""}),

@@ -157,10 +157,7 @@ impl fmt::Display for EventError {
     fn fmt(&self, f: &mut fmt::Formatter<'_>) -> fmt::Result {
         match self {
             Self::Malformed(what) => write!(f, "payload is not an event: {what}"),
-            Self::UnknownVersion(v) => write!(
-                f,
-                "payload has schema version {v}, expected {SCHEMA_VERSION}"
-            ),
+            Self::UnknownVersion(v) => write!(f, "payload has schema version {v}, expected {SCHEMA_VERSION}"),
             Self::UnknownType(t) => write!(f, "event type `{t}` is not known here"),
         }
     }
@@ -172,7 +169,6 @@ macro_rules! events {
     ($($(#[$doc:meta])* $variant:ident($data:ty) = $name:literal,)+) => {
         /// What happened, by type.
         #[derive(Debug, Clone, PartialEq)]
-        #[expect(clippy::large_enum_variant, reason = "an event lives for one fold; boxing each would cost more")]
         pub enum EventData {
             $($(#[$doc])* $variant($data),)+
         }
@@ -260,26 +256,21 @@ impl EventData {
         match self {
             Self::LedgerCreated(_) => Subject::ledger(),
             Self::KeyCreated(e) => Subject::of("key", &e.key.key_id),
-            Self::KeyDisabled(e) | Self::KeyEnabled(e) | Self::KeyDeleted(e) => {
-                Subject::of("key", &e.key_id)
-            }
+            Self::KeyDisabled(e) | Self::KeyEnabled(e) | Self::KeyDeleted(e) => Subject::of("key", &e.key_id),
             Self::RunnerRegistered(e) => Subject::of("runner", &e.runner.runner_id),
             Self::IntentCreated(e) => Subject::of("intent", &e.intent.intent_id),
             Self::ProposalSubmitted(e) => Subject::of("proposal", &e.proposal.proposal_id),
             Self::DecisionRecorded(e) => Subject::of("proposal", &e.proposal_id),
             Self::ApprovalRequested(e) => Subject::of("proposal", &e.challenge.proposal_id),
-            Self::ApprovalGranted(e) | Self::ApprovalDenied(e) => {
-                Subject::of("proposal", &e.answer.proposal_id)
-            }
+            Self::ApprovalGranted(e) | Self::ApprovalDenied(e) => Subject::of("proposal", &e.answer.proposal_id),
             Self::ApprovalExpired(e) => Subject::of("proposal", &e.proposal_id),
             Self::JobCreated(e) => Subject::of("job", &e.job.job_id),
             Self::JobLeased(e) => Subject::of("job", &e.job_id),
             Self::JobLeaseExpired(e) => Subject::of("job", &e.job_id),
             Self::ResultRecorded(e) => Subject::of("job", &e.result.job_id),
-            Self::JobCompleted(e)
-            | Self::JobFailed(e)
-            | Self::JobRejected(e)
-            | Self::JobUnknown(e) => Subject::of("job", &e.job_id),
+            Self::JobCompleted(e) | Self::JobFailed(e) | Self::JobRejected(e) | Self::JobUnknown(e) => {
+                Subject::of("job", &e.job_id)
+            }
             Self::BlobErased(e) => Subject::of("blob", e.sha256),
             Self::ProjectionAttested(_) => Subject::of("projection", "all"),
         }
@@ -304,18 +295,13 @@ impl Event {
             Some(v) => return Err(EventError::UnknownVersion(v)),
             None => return Err(EventError::Malformed("`v` is missing".into())),
         }
-        let data = members
-            .remove("data")
-            .ok_or_else(|| EventError::Malformed("`data` is missing".into()))?;
+        let data = members.remove("data").ok_or_else(|| EventError::Malformed("`data` is missing".into()))?;
         let Some(Value::String(type_name)) = members.remove("type") else {
             return Err(EventError::Malformed("`type` is missing".into()));
         };
-        let header = serde_json::from_value(Value::Object(members))
-            .map_err(|e| EventError::Malformed(e.to_string()))?;
-        Ok(Self {
-            header,
-            data: EventData::from_value(&type_name, data)?,
-        })
+        let header =
+            serde_json::from_value(Value::Object(members)).map_err(|e| EventError::Malformed(e.to_string()))?;
+        Ok(Self { header, data: EventData::from_value(&type_name, data)? })
     }
 
     /// The payload's canonical bytes.
@@ -325,9 +311,7 @@ impl Event {
     pub fn to_payload(&self, canonical_data: &[u8]) -> Result<Vec<u8>, EventError> {
         let h = &self.header;
         let part = |name: &str, value: &dyn erased::Canonical| -> Result<Vec<u8>, EventError> {
-            value
-                .bytes()
-                .map_err(|e| EventError::Malformed(format!("{name}: {e}")))
+            value.bytes().map_err(|e| EventError::Malformed(format!("{name}: {e}")))
         };
         let mut out = Vec::with_capacity(canonical_data.len() + 640);
         out.extend_from_slice(b"{\"actor\":");

@@ -66,12 +66,7 @@ pub struct GateReport {
 
 impl GateReport {
     fn new(gate: GateName) -> Self {
-        Self {
-            gate,
-            ruling: Ruling::Allow,
-            reasons: Vec::new(),
-            facts: BTreeMap::new(),
-        }
+        Self { gate, ruling: Ruling::Allow, reasons: Vec::new(), facts: BTreeMap::new() }
     }
 
     fn raise(&mut self, ruling: Ruling, reason: Reason) {
@@ -97,10 +92,7 @@ impl GateReport {
     }
 
     fn list(&mut self, name: &str, values: impl IntoIterator<Item = impl ToString>) {
-        let list: Vec<Value> = values
-            .into_iter()
-            .map(|v| Value::String(v.to_string()))
-            .collect();
+        let list: Vec<Value> = values.into_iter().map(|v| Value::String(v.to_string())).collect();
         if !list.is_empty() {
             self.fact(name, list);
         }
@@ -111,10 +103,7 @@ impl GateReport {
 fn clip(text: &mut String) {
     if text.len() > limits::FACT_BYTES {
         let room = limits::FACT_BYTES - '…'.len_utf8();
-        let end = (0..=room)
-            .rev()
-            .find(|end| text.is_char_boundary(*end))
-            .unwrap_or(0);
+        let end = (0..=room).rev().find(|end| text.is_char_boundary(*end)).unwrap_or(0);
         text.truncate(end);
         text.push('…');
     }
@@ -194,17 +183,9 @@ pub fn effective_actions(proposal: &Proposal) -> Vec<Action> {
         return Vec::new();
     };
     // A slash would trip the path check of the predecessor's runner, which takes the message for a path.
-    let summary = proposal
-        .summary
-        .inline()
-        .unwrap_or(proposal.proposal_id.as_str())
-        .replace('/', "\u{2215}");
+    let summary = proposal.summary.inline().unwrap_or(proposal.proposal_id.as_str()).replace('/', "\u{2215}");
     let message = Value::String(format!("[{}] {summary}", proposal.agent));
-    vec![Action {
-        tool,
-        inputs: BTreeMap::from([("message".to_owned(), message)]),
-        bodies: BTreeMap::new(),
-    }]
+    vec![Action { tool, inputs: BTreeMap::from([("message".to_owned(), message)]), bodies: BTreeMap::new() }]
 }
 
 /// Runs every gate, in report order.
@@ -228,20 +209,12 @@ pub fn run(input: &GateInput<'_>) -> Vec<GateReport> {
 
 /// The strictest ruling; no gate at all denies.
 pub fn strictest(reports: &[GateReport]) -> Ruling {
-    reports
-        .iter()
-        .map(|r| r.ruling)
-        .max()
-        .unwrap_or(Ruling::Deny)
+    reports.iter().map(|r| r.ruling).max().unwrap_or(Ruling::Deny)
 }
 
 /// What an approver is shown, and signs the digest of.
 pub fn preview(proposal: &Proposal, actions: &[Action], reports: &[GateReport]) -> Value {
-    let reasons: Vec<&str> = reports
-        .iter()
-        .flat_map(|r| &r.reasons)
-        .map(|r| r.code())
-        .collect();
+    let reasons: Vec<&str> = reports.iter().flat_map(|r| &r.reasons).map(|r| r.code()).collect();
     serde_json::json!({
         "proposal_id": proposal.proposal_id,
         "agent": proposal.agent,

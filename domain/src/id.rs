@@ -121,12 +121,7 @@ pub struct SessionId(String);
 impl SessionId {
     /// Derived, so that nobody can join or split sessions by choosing names: the first 16 bytes of the SHA-256 of the
     /// canonical array of its parts.
-    pub fn derive(
-        principal_kind: &str,
-        principal: &PrincipalId,
-        agent: &AgentName,
-        intent: &IntentId,
-    ) -> Self {
+    pub fn derive(principal_kind: &str, principal: &PrincipalId, agent: &AgentName, intent: &IntentId) -> Self {
         let parts = serde_json::json!([principal_kind, principal, agent, intent]);
         let digest = proof::hash::sha256(&proof::canonical::value_to_vec(&parts)).to_string();
         Self(digest.chars().take(32).collect())
@@ -144,12 +139,7 @@ mod tests {
 
     #[test]
     fn spelling_is_checked_when_read_from_json() {
-        for bad in [
-            "\"\"",
-            "\"a b\"",
-            "\"a\\u0000\"",
-            &format!("\"{}\"", "x".repeat(129)),
-        ] {
+        for bad in ["\"\"", "\"a b\"", "\"a\\u0000\"", &format!("\"{}\"", "x".repeat(129))] {
             assert!(serde_json::from_str::<ProposalId>(bad).is_err(), "{bad}");
         }
         assert!(serde_json::from_str::<ProposalId>("\"p-deploy-1\"").is_ok());
@@ -158,12 +148,7 @@ mod tests {
     #[test]
     fn a_session_cannot_be_joined_by_moving_a_separator() {
         let derive = |p: &str, a: &str, i: &str| {
-            SessionId::derive(
-                "agent",
-                &p.parse().unwrap(),
-                &a.parse().unwrap(),
-                &i.parse().unwrap(),
-            )
+            SessionId::derive("agent", &p.parse().unwrap(), &a.parse().unwrap(), &i.parse().unwrap())
         };
         assert_ne!(derive("a:b", "c", "d"), derive("a", "b:c", "d"));
     }

@@ -132,9 +132,7 @@ impl Input {
     fn check_length(&self, name: &str, length: u64) -> Result<(), String> {
         match self.max_length {
             _ if length == 0 => Err(format!("input `{name}` is an empty string")),
-            Some(max) if length > max => {
-                Err(format!("input `{name}` is {length} bytes, at most {max}"))
-            }
+            Some(max) if length > max => Err(format!("input `{name}` is {length} bytes, at most {max}")),
             _ => Ok(()),
         }
     }
@@ -143,9 +141,9 @@ impl Input {
     fn check_body(&self, name: &str, length: u64) -> Result<(), String> {
         match self.kind {
             InputType::String => self.check_length(name, length),
-            InputType::Boolean | InputType::Integer | InputType::Object => Err(format!(
-                "input `{name}` is not of type string, so it cannot be a body"
-            )),
+            InputType::Boolean | InputType::Integer | InputType::Object => {
+                Err(format!("input `{name}` is not of type string, so it cannot be a body"))
+            }
         }
     }
 
@@ -156,10 +154,7 @@ impl Input {
             }
             (InputType::Boolean, Value::Bool(_)) | (InputType::Object, Value::Object(_)) => Ok(()),
             (InputType::Integer, Value::Number(n)) if n.is_i64() || n.is_u64() => Ok(()),
-            _ => Err(format!(
-                "input `{name}` is not of type {}",
-                format!("{:?}", self.kind).to_lowercase()
-            )),
+            _ => Err(format!("input `{name}` is not of type {}", format!("{:?}", self.kind).to_lowercase())),
         }
     }
 }

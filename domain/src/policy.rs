@@ -11,6 +11,7 @@ use std::collections::{BTreeMap, BTreeSet};
 use std::fmt;
 
 /// What the bundle says of one effect.
+#[expect(clippy::struct_excessive_bools, reason = "each is a line of the policy file")]
 #[derive(Debug, Clone, PartialEq, Serialize, Deserialize)]
 #[serde(deny_unknown_fields)]
 pub struct EffectRule {
@@ -101,14 +102,10 @@ impl Bundle {
     pub fn compile(files: &[(&str, &str)]) -> Result<Self, BundleError> {
         let mut merged = toml::Table::new();
         for (name, text) in files {
-            let table: toml::Table = text
-                .parse()
-                .map_err(|e| BundleError(format!("{name}: {e}")))?;
+            let table: toml::Table = text.parse().map_err(|e| BundleError(format!("{name}: {e}")))?;
             for (key, value) in table {
                 if merged.insert(key.clone(), value).is_some() {
-                    return Err(BundleError(format!(
-                        "{name}: `{key}` stands in another file already"
-                    )));
+                    return Err(BundleError(format!("{name}: `{key}` stands in another file already")));
                 }
             }
         }
@@ -119,8 +116,7 @@ impl Bundle {
 
     /// Reads the canonical blob.
     pub fn parse(bytes: &[u8]) -> Result<Self, BundleError> {
-        let value =
-            proof::canonical::parse_canonical(bytes).map_err(|e| BundleError(e.to_string()))?;
+        let value = proof::canonical::parse_canonical(bytes).map_err(|e| BundleError(e.to_string()))?;
         let bundle: Self = serde_json::from_value(value).map_err(|e| BundleError(e.to_string()))?;
         bundle.check()?;
         Ok(bundle)
@@ -139,10 +135,7 @@ impl Bundle {
             if !unit(rule.risk_floor) {
                 return bad(format!("risk_floor of `{effect}` is not between 0 and 1"));
             }
-            if rule
-                .approvals
-                .is_some_and(|n| n == 0 || n > crate::limits::APPROVALS_MAX)
-            {
+            if rule.approvals.is_some_and(|n| n == 0 || n > crate::limits::APPROVALS_MAX) {
                 return bad(format!("approvals of `{effect}` is not between 1 and 16"));
             }
         }
@@ -155,20 +148,10 @@ impl Bundle {
                 return bad(format!("agent `{}` stands twice", profile.name));
             }
             if !unit(profile.max_risk) {
-                return bad(format!(
-                    "max_risk of `{}` is not between 0 and 1",
-                    profile.name
-                ));
+                return bad(format!("max_risk of `{}` is not between 0 and 1", profile.name));
             }
-            if let Some(effect) = profile
-                .allowed_effects
-                .iter()
-                .find(|e| !self.effects.contains_key(*e))
-            {
-                return bad(format!(
-                    "agent `{}` is allowed the unknown effect `{effect}`",
-                    profile.name
-                ));
+            if let Some(effect) = profile.allowed_effects.iter().find(|e| !self.effects.contains_key(*e)) {
+                return bad(format!("agent `{}` is allowed the unknown effect `{effect}`", profile.name));
             }
         }
         if self.approvals.required == 0 || self.approvals.required > crate::limits::APPROVALS_MAX {
@@ -192,17 +175,12 @@ impl Bundle {
 
     /// The profile of an agent; the restricted one when it is not listed.
     pub fn profile(&self, agent: &AgentName) -> &AgentProfile {
-        self.agents
-            .iter()
-            .find(|p| &p.name == agent)
-            .unwrap_or(&self.restricted)
+        self.agents.iter().find(|p| &p.name == agent).unwrap_or(&self.restricted)
     }
 
     /// Whether every effect is known and changes nothing.
     pub fn read_only<'a>(&self, effects: impl IntoIterator<Item = &'a Effect>) -> bool {
-        effects
-            .into_iter()
-            .all(|e| self.effects.get(e).is_some_and(|rule| rule.read_only))
+        effects.into_iter().all(|e| self.effects.get(e).is_some_and(|rule| rule.read_only))
     }
 }
 
@@ -219,12 +197,7 @@ impl Policy {
     /// Pairs them.
     pub fn new(bundle: Bundle, manifest: crate::manifest::Manifest) -> Self {
         let (bundle_digest, manifest_digest) = (bundle.digest(), manifest.digest());
-        Self {
-            bundle,
-            manifest,
-            bundle_digest,
-            manifest_digest,
-        }
+        Self { bundle, manifest, bundle_digest, manifest_digest }
     }
 
     /// The bundle.

@@ -62,13 +62,7 @@ impl MismatchRule {
 
 impl fmt::Display for Mismatch {
     fn fmt(&self, f: &mut fmt::Formatter<'_>) -> fmt::Result {
-        write!(
-            f,
-            "event {}: {}: {}",
-            self.seq,
-            self.rule.name(),
-            self.detail
-        )
+        write!(f, "event {}: {}: {}", self.seq, self.rule.name(), self.detail)
     }
 }
 
@@ -93,39 +87,27 @@ pub fn command_of(first: &Event) -> Result<Asked, String> {
     };
     let mut seed = Seed::new([0; 32]);
     let command = match &first.data {
-        EventData::LedgerCreated(e) => Command::CreateLedger {
-            genesis: e.genesis.clone(),
-            authored: e.authored.clone(),
-        },
-        EventData::KeyCreated(e) => Command::CreateKey {
-            by: by_key(),
-            key: e.key.clone(),
-            authored: e.authored.clone(),
-        },
-        EventData::KeyDisabled(e) => Command::ChangeKey {
-            by: by_key(),
-            key_id: e.key_id.clone(),
-            change: KeyChange::Disable,
-        },
-        EventData::KeyEnabled(e) => Command::ChangeKey {
-            by: by_key(),
-            key_id: e.key_id.clone(),
-            change: KeyChange::Enable,
-        },
-        EventData::KeyDeleted(e) => Command::ChangeKey {
-            by: by_key(),
-            key_id: e.key_id.clone(),
-            change: KeyChange::Delete,
-        },
-        EventData::RunnerRegistered(e) => Command::RegisterRunner {
-            runner: e.runner.clone(),
-            authored: e.authored.clone(),
-        },
-        EventData::IntentCreated(e) => Command::CreateIntent {
-            by: by_key(),
-            intent: e.intent.clone(),
-            authored: e.authored.clone(),
-        },
+        EventData::LedgerCreated(e) => {
+            Command::CreateLedger { genesis: e.genesis.clone(), authored: e.authored.clone() }
+        }
+        EventData::KeyCreated(e) => {
+            Command::CreateKey { by: by_key(), key: e.key.clone(), authored: e.authored.clone() }
+        }
+        EventData::KeyDisabled(e) => {
+            Command::ChangeKey { by: by_key(), key_id: e.key_id.clone(), change: KeyChange::Disable }
+        }
+        EventData::KeyEnabled(e) => {
+            Command::ChangeKey { by: by_key(), key_id: e.key_id.clone(), change: KeyChange::Enable }
+        }
+        EventData::KeyDeleted(e) => {
+            Command::ChangeKey { by: by_key(), key_id: e.key_id.clone(), change: KeyChange::Delete }
+        }
+        EventData::RunnerRegistered(e) => {
+            Command::RegisterRunner { runner: e.runner.clone(), authored: e.authored.clone() }
+        }
+        EventData::IntentCreated(e) => {
+            Command::CreateIntent { by: by_key(), intent: e.intent.clone(), authored: e.authored.clone() }
+        }
         EventData::ProposalSubmitted(e) => {
             seed = e.seed.clone();
             Command::SubmitProposal {
@@ -137,46 +119,27 @@ pub fn command_of(first: &Event) -> Result<Asked, String> {
         }
         EventData::ApprovalGranted(e) | EventData::ApprovalDenied(e) => {
             seed = e.seed.clone();
-            Command::AnswerApproval {
-                by: by_key(),
-                answer: e.answer.clone(),
-                authored: e.authored.clone(),
-            }
+            Command::AnswerApproval { by: by_key(), answer: e.answer.clone(), authored: e.authored.clone() }
         }
-        EventData::ApprovalExpired(e) => Command::ExpireApproval {
-            proposal_id: e.proposal_id.clone(),
-        },
+        EventData::ApprovalExpired(e) => Command::ExpireApproval { proposal_id: e.proposal_id.clone() },
         EventData::JobLeased(e) => {
-            let statement = authored::read::<LeaseRequest>(
-                &e.authored,
-                StatementKind::Lease,
-                &first.header.ledger,
-            )
-            .map_err(|no| no.to_string())?;
+            let statement = authored::read::<LeaseRequest>(&e.authored, StatementKind::Lease, &first.header.ledger)
+                .map_err(|no| no.to_string())?;
             Command::LeaseJob {
                 request: e.lease.clone(),
-                key_id: e.key_id.clone(),
+                key_id: e.key_id,
                 seen: statement.checkpoint.size,
                 authored: e.authored.clone(),
             }
         }
-        EventData::JobLeaseExpired(e) => Command::ExpireLease {
-            job_id: e.job_id.clone(),
-        },
-        EventData::ResultRecorded(e) => Command::RecordResult {
-            by: by_key(),
-            result: e.result.clone(),
-            authored: e.authored.clone(),
-        },
-        EventData::BlobErased(e) => Command::EraseBlob {
-            by: by_key(),
-            sha256: e.sha256,
-            why: e.why.clone(),
-        },
-        EventData::ProjectionAttested(e) => Command::AttestProjections {
-            position: e.position,
-            projections: e.projections.clone(),
-        },
+        EventData::JobLeaseExpired(e) => Command::ExpireLease { job_id: e.job_id.clone() },
+        EventData::ResultRecorded(e) => {
+            Command::RecordResult { by: by_key(), result: e.result.clone(), authored: e.authored.clone() }
+        }
+        EventData::BlobErased(e) => Command::EraseBlob { by: by_key(), sha256: e.sha256, why: e.why.clone() },
+        EventData::ProjectionAttested(e) => {
+            Command::AttestProjections { position: e.position, projections: e.projections.clone() }
+        }
         EventData::DecisionRecorded(_)
         | EventData::ApprovalRequested(_)
         | EventData::JobCreated(_)
@@ -184,17 +147,10 @@ pub fn command_of(first: &Event) -> Result<Asked, String> {
         | EventData::JobFailed(_)
         | EventData::JobRejected(_)
         | EventData::JobUnknown(_) => {
-            return Err(format!(
-                "`{}` follows from a command, it cannot begin a group",
-                first.data.type_name()
-            ));
+            return Err(format!("`{}` follows from a command, it cannot begin a group", first.data.type_name()));
         }
     };
-    Ok(Asked {
-        command,
-        now: first.header.time,
-        seed,
-    })
+    Ok(Asked { command, now: first.header.time, seed })
 }
 
 /// Decides a recorded group again. On success the state stands behind it.
@@ -203,29 +159,15 @@ pub fn rederive(state: &mut State, group: &[Recorded], policy: &Policy) -> Resul
         return Ok(());
     };
     let start = state.size().next_index();
-    let at_start = |rule, detail: String| Mismatch {
-        seq: start,
-        rule,
-        detail,
-    };
-    let asked =
-        command_of(&first.event).map_err(|detail| at_start(MismatchRule::NoCommand, detail))?;
-    check_signature(state, &asked.command)
-        .map_err(|no| at_start(MismatchRule::Authorship, no.to_string()))?;
-    let context = Context {
-        now: asked.now,
-        seed: asked.seed,
-        policy,
-    };
+    let at_start = |rule, detail: String| Mismatch { seq: start, rule, detail };
+    let asked = command_of(&first.event).map_err(|detail| at_start(MismatchRule::NoCommand, detail))?;
+    check_signature(state, &asked.command).map_err(|no| at_start(MismatchRule::Authorship, no.to_string()))?;
+    let context = Context { now: asked.now, seed: asked.seed, policy };
     let derived = match run(state, &asked.command, &context) {
         Ok(derived) => derived,
         Err(RunError::Rejected(no)) => return Err(at_start(MismatchRule::Refused, no.to_string())),
         Err(RunError::Broken(illegal)) => {
-            return Err(Mismatch {
-                seq: illegal.seq,
-                rule: MismatchRule::Refused,
-                detail: illegal.rule,
-            });
+            return Err(Mismatch { seq: illegal.seq, rule: MismatchRule::Refused, detail: illegal.rule });
         }
     };
     for (ours, theirs) in derived.iter().zip(group) {
@@ -243,33 +185,17 @@ pub fn rederive(state: &mut State, group: &[Recorded], policy: &Policy) -> Resul
     }
     let shorter = derived.len().min(group.len());
     let seq = LeafIndex::new(start.get() + u64::try_from(shorter).unwrap_or(u64::MAX));
-    let detail = format!(
-        "the command gives {} events, the log has {}",
-        derived.len(),
-        group.len()
-    );
-    Err(Mismatch {
-        seq,
-        rule: MismatchRule::Count,
-        detail,
-    })
+    let detail = format!("the command gives {} events, the log has {}", derived.len(), group.len());
+    Err(Mismatch { seq, rule: MismatchRule::Count, detail })
 }
 
 /// Shows where two payloads part, with a little of each.
 fn first_difference(derived: &[u8], recorded: &[u8]) -> String {
-    let at = derived
-        .iter()
-        .zip(recorded)
-        .take_while(|(a, b)| a == b)
-        .count();
+    let at = derived.iter().zip(recorded).take_while(|(a, b)| a == b).count();
     let from = at.saturating_sub(24);
     let excerpt = |bytes: &[u8]| {
         let part: Vec<u8> = bytes.iter().skip(from).take(64).copied().collect();
         String::from_utf8_lossy(&part).into_owned()
     };
-    format!(
-        "at byte {at}: derived `…{}…`, recorded `…{}…`",
-        excerpt(derived),
-        excerpt(recorded)
-    )
+    format!("at byte {at}: derived `…{}…`, recorded `…{}…`", excerpt(derived), excerpt(recorded))
 }

@@ -33,10 +33,7 @@ pub struct IllegalTransition {
 
 impl IllegalTransition {
     fn new(seq: LeafIndex, rule: impl Into<String>) -> Self {
-        Self {
-            seq,
-            rule: rule.into(),
-        }
+        Self { seq, rule: rule.into() }
     }
 }
 

@@ -56,10 +56,7 @@ impl fmt::Display for Timestamp {
         let (secs, ms) = (self.0 / 1000, self.0 % 1000);
         let (year, month, day) = civil(secs / 86_400);
         let (h, m, s) = (secs / 3600 % 24, secs / 60 % 60, secs % 60);
-        write!(
-            f,
-            "{year:04}-{month:02}-{day:02}T{h:02}:{m:02}:{s:02}.{ms:03}Z"
-        )
+        write!(f, "{year:04}-{month:02}-{day:02}T{h:02}:{m:02}:{s:02}.{ms:03}Z")
     }
 }
 
@@ -87,23 +84,14 @@ impl std::str::FromStr for Timestamp {
             part.parse().map_err(|_| TimestampError)
         };
         let (year, month, day) = (number(0, 4)?, number(5, 7)?, number(8, 10)?);
-        let (h, m, s, ms) = (
-            number(11, 13)?,
-            number(14, 16)?,
-            number(17, 19)?,
-            number(20, 23)?,
-        );
+        let (h, m, s, ms) = (number(11, 13)?, number(14, 16)?, number(17, 19)?, number(20, 23)?);
         if year < 1970 || !(1..=12).contains(&month) || !(1..=31).contains(&day) {
             return Err(TimestampError);
         }
         let secs = days(year, month, day).ok_or(TimestampError)? * 86_400 + h * 3600 + m * 60 + s;
         let time = Self(secs * 1000 + ms);
         // Only the spelling that we would write parses: this catches 30 February, 24:00 and wrong separators at once.
-        if time.0 <= MS_MAX && time.to_string() == text {
-            Ok(time)
-        } else {
-            Err(TimestampError)
-        }
+        if time.0 <= MS_MAX && time.to_string() == text { Ok(time) } else { Err(TimestampError) }
     }
 }
 
@@ -115,9 +103,7 @@ impl Serialize for Timestamp {
 
 impl<'de> Deserialize<'de> for Timestamp {
     fn deserialize<D: Deserializer<'de>>(input: D) -> Result<Self, D::Error> {
-        String::deserialize(input)?
-            .parse()
-            .map_err(serde::de::Error::custom)
+        String::deserialize(input)?.parse().map_err(serde::de::Error::custom)
     }
 }
 

@@ -45,11 +45,7 @@ impl std::fmt::Debug for Projection {
 }
 
 /// Every read model, in the order in which they are attested.
-pub const ALL: [Projection; 3] = [
-    approvals::PROJECTION,
-    jobs::PROJECTION,
-    proposals::PROJECTION,
-];
+pub const ALL: [Projection; 3] = [approvals::PROJECTION, jobs::PROJECTION, proposals::PROJECTION];
 
 /// A read model's running digest.
 #[derive(Debug, Clone, Copy, PartialEq, Eq)]
@@ -103,11 +99,7 @@ impl Rows for std::collections::BTreeMap<String, Value> {
 impl Folded {
     /// Nothing folded yet.
     pub fn new(projection: Projection) -> Self {
-        Self {
-            projection,
-            rows: std::collections::BTreeMap::new(),
-            digest: Digest::default(),
-        }
+        Self { projection, rows: std::collections::BTreeMap::new(), digest: Digest::default() }
     }
 
     /// Folds one event.

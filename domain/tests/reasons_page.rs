@@ -19,14 +19,9 @@ fn first_cell(code: &str) -> String {
 
 #[test]
 fn the_page_has_the_reasons_of_the_enum_and_no_others() {
-    let page: Vec<(String, &str)> = rows()
-        .iter()
-        .map(|row| (row[0].to_owned(), row[1]))
-        .collect();
-    let code: Vec<(String, &str)> = Reason::ALL
-        .iter()
-        .map(|reason| (first_cell(reason.code()), reason.text()))
-        .collect();
+    let page: Vec<(String, &str)> = rows().iter().map(|row| (row[0].to_owned(), row[1])).collect();
+    let code: Vec<(String, &str)> =
+        Reason::ALL.iter().map(|reason| (first_cell(reason.code()), reason.text())).collect();
     for (page, code) in page.iter().zip(&code) {
         assert_eq!(page, code);
     }

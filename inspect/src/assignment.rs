@@ -25,11 +25,7 @@ pub(crate) fn scan(text: &[u8], found: &mut Vec<Finding>) {
         if let Some(name) = name_before(text, separator)
             && let Some((start, end)) = value_after(text, separator, place, name, &mut words)
         {
-            found.push(Finding::new(
-                kind(name, between(text, start, end)),
-                start,
-                end,
-            ));
+            found.push(Finding::new(kind(name, between(text, start, end)), start, end));
         }
     }
 }
@@ -43,11 +39,7 @@ pub(crate) fn named(name: &str, text: &[u8]) -> Option<Finding> {
 }
 
 fn kind(name: Name, value: &[u8]) -> Kind {
-    if name == Name::AwsSecret && value::is_aws_secret(value) {
-        Kind::AwsSecretAccessKey
-    } else {
-        Kind::AssignedSecret
-    }
+    if name == Name::AwsSecret && value::is_aws_secret(value) { Kind::AwsSecretAccessKey } else { Kind::AssignedSecret }
 }
 
 /// The name that ends before the separator, past blanks and a closing quote: `name =`, `"name":`, `\"name\":`,
@@ -75,13 +67,7 @@ struct Words {
     end: usize,
 }
 
-fn value_after(
-    text: &[u8],
-    separator: usize,
-    from: usize,
-    name: Name,
-    words: &mut Words,
-) -> Option<(usize, usize)> {
+fn value_after(text: &[u8], separator: usize, from: usize, name: Name, words: &mut Words) -> Option<(usize, usize)> {
     let operator = between(text, separator, from);
     if operator == b"::" {
         return None;
@@ -94,11 +80,7 @@ fn value_after(
     if operator.starts_with(b"==") {
         return None;
     }
-    let end = if start < words.end {
-        words.end
-    } else {
-        run(text, start, usize::MAX, value::is_unquoted)
-    };
+    let end = if start < words.end { words.end } else { run(text, start, usize::MAX, value::is_unquoted) };
     words.end = end;
     let spaced = start > from || is_blank(before(text, separator));
     let shape = value::Unquoted {
@@ -145,9 +127,7 @@ fn quoted(text: &[u8], start: usize) -> Option<(usize, usize)> {
 
 /// `name: &str = "value"`: the quoted value behind a type.
 fn annotated(text: &[u8], start: usize, operator: &[u8]) -> Option<(usize, usize)> {
-    let end = run(text, start, 40, |b| {
-        is_word(b) || matches!(b, b' ' | b'&' | b'\'' | b'<' | b'>' | b':')
-    });
+    let end = run(text, start, 40, |b| is_word(b) || matches!(b, b' ' | b'&' | b'\'' | b'<' | b'>' | b':'));
     if operator != b":" || at(text, end) != b'=' {
         return None;
     }

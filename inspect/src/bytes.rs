@@ -26,18 +26,12 @@ pub(crate) fn run(text: &[u8], start: usize, most: usize, class: impl Fn(u8) -> 
 /// Where the run of bytes of a class that ends at `end` (exclusive) begins, at most `most` bytes back.
 pub(crate) fn run_back(text: &[u8], end: usize, most: usize, class: impl Fn(u8) -> bool) -> usize {
     let rest = text.get(..end).unwrap_or_default();
-    end - rest
-        .iter()
-        .rev()
-        .take(most)
-        .take_while(|b| class(**b))
-        .count()
+    end - rest.iter().rev().take(most).take_while(|b| class(**b)).count()
 }
 
 /// Whether the text goes on with `needle` at a place.
 pub(crate) fn goes_on(text: &[u8], place: usize, needle: &[u8]) -> bool {
-    text.get(place..)
-        .is_some_and(|rest| rest.starts_with(needle))
+    text.get(place..).is_some_and(|rest| rest.starts_with(needle))
 }
 
 /// The first place at or after `start` where `needle` begins.
@@ -72,6 +66,5 @@ pub(crate) fn is_quote(byte: u8) -> bool {
 
 /// Whether the bytes hold `word`, whatever their case. `word` is in lower case.
 pub(crate) fn holds(text: &[u8], word: &[u8]) -> bool {
-    text.windows(word.len().max(1))
-        .any(|window| window.eq_ignore_ascii_case(word))
+    text.windows(word.len().max(1)).any(|window| window.eq_ignore_ascii_case(word))
 }

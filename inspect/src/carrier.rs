@@ -14,10 +14,7 @@ pub(crate) fn scan(text: &[u8], found: &mut Vec<Finding>) {
 /// to be no word of a sentence.
 fn authorization(text: &[u8], found: &mut Vec<Finding>) {
     let mut place = 0;
-    while let Some(offset) = text
-        .get(place..)
-        .and_then(|rest| rest.iter().position(|b| scheme_starts(*b)))
-    {
+    while let Some(offset) = text.get(place..).and_then(|rest| rest.iter().position(|b| scheme_starts(*b))) {
         let scheme = place + offset;
         place = scheme + 1;
         if is_word(before(text, scheme)) {
@@ -52,9 +49,8 @@ fn is_credential(byte: u8) -> bool {
 
 /// Whether the word `authorization` stands before, with nothing between but separators.
 fn follows_header(text: &[u8], scheme: usize) -> bool {
-    let name_end = run_back(text, scheme, 12, |b| {
-        is_blank(b) || is_quote(b) || matches!(b, b':' | b'=' | b',' | b'\\')
-    });
+    let name_end =
+        run_back(text, scheme, 12, |b| is_blank(b) || is_quote(b) || matches!(b, b':' | b'=' | b',' | b'\\'));
     let name = between(text, name_end.saturating_sub(AUTHORIZATION.len()), name_end);
     name_end < scheme && name.eq_ignore_ascii_case(AUTHORIZATION)
 }

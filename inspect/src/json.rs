@@ -27,22 +27,13 @@ pub fn find(value: &Value) -> Vec<Located> {
 pub fn redact_value(value: Value) -> (Value, Vec<Located>) {
     let mut found = Vec::new();
     walk(&value, "", "", &mut found);
-    let value = if found.is_empty() {
-        value
-    } else {
-        rewrite(value, "")
-    };
+    let value = if found.is_empty() { value } else { rewrite(value, "") };
     (value, found)
 }
 
 fn walk(value: &Value, name: &str, pointer: &str, found: &mut Vec<Located>) {
     match value {
-        Value::String(text) => locate(
-            findings(text.as_bytes(), Context::Named(name)),
-            pointer,
-            false,
-            found,
-        ),
+        Value::String(text) => locate(findings(text.as_bytes(), Context::Named(name)), pointer, false, found),
         Value::Array(items) => {
             for (index, item) in items.iter().enumerate() {
                 walk(item, name, &format!("{pointer}/{index}"), found);
@@ -51,10 +42,7 @@ fn walk(value: &Value, name: &str, pointer: &str, found: &mut Vec<Located>) {
         Value::Object(members) => {
             for (name, member) in members {
                 let shown = redact(name.as_bytes(), Context::Text);
-                let pointer = format!(
-                    "{pointer}/{}",
-                    shown.text.replace('~', "~0").replace('/', "~1")
-                );
+                let pointer = format!("{pointer}/{}", shown.text.replace('~', "~0").replace('/', "~1"));
                 locate(shown.findings, &pointer, true, found);
                 walk(member, name, &pointer, found);
             }
@@ -64,27 +52,18 @@ fn walk(value: &Value, name: &str, pointer: &str, found: &mut Vec<Located>) {
 }
 
 fn locate(findings: Vec<Finding>, pointer: &str, in_name: bool, found: &mut Vec<Located>) {
-    found.extend(findings.into_iter().map(|finding| Located {
-        pointer: pointer.to_owned(),
-        in_name,
-        finding,
-    }));
+    found.extend(findings.into_iter().map(|finding| Located { pointer: pointer.to_owned(), in_name, finding }));
 }
 
 fn rewrite(value: Value, name: &str) -> Value {
     match value {
         Value::String(text) => Value::String(redact(text.as_bytes(), Context::Named(name)).text),
-        Value::Array(items) => {
-            Value::Array(items.into_iter().map(|item| rewrite(item, name)).collect())
-        }
+        Value::Array(items) => Value::Array(items.into_iter().map(|item| rewrite(item, name)).collect()),
         Value::Object(members) => {
             let mut out = Map::new();
             for (name, member) in members {
                 let member = rewrite(member, &name);
-                out.insert(
-                    free_name(&out, redact(name.as_bytes(), Context::Text).text),
-                    member,
-                );
+                out.insert(free_name(&out, redact(name.as_bytes(), Context::Text).text), member);
             }
             Value::Object(out)
         }

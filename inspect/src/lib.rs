@@ -114,11 +114,7 @@ pub struct Finding {
 
 impl Finding {
     fn new(kind: Kind, start: usize, end: usize) -> Self {
-        Self {
-            kind,
-            start,
-            length: end.saturating_sub(start),
-        }
+        Self { kind, start, length: end.saturating_sub(start) }
     }
 
     /// Where it ends: the offset of the first byte behind it.
@@ -151,12 +147,7 @@ pub fn findings(text: &[u8], context: Context<'_>) -> Vec<Finding> {
 
 /// Overlapping findings become one; the one that starts first (the longer, when two start together) gives its kind.
 fn merge(mut found: Vec<Finding>) -> Vec<Finding> {
-    found.sort_by(|a, b| {
-        a.start
-            .cmp(&b.start)
-            .then(b.length.cmp(&a.length))
-            .then(a.kind.cmp(&b.kind))
-    });
+    found.sort_by(|a, b| a.start.cmp(&b.start).then(b.length.cmp(&a.length)).then(a.kind.cmp(&b.kind)));
     let mut merged: Vec<Finding> = Vec::with_capacity(found.len());
     for next in found {
         match merged.last_mut() {

@@ -15,10 +15,7 @@ pub struct Redacted {
 pub fn redact(text: &[u8], context: Context<'_>) -> Redacted {
     let text = String::from_utf8_lossy(text);
     let found = findings(text.as_bytes(), context);
-    Redacted {
-        text: replace(&text, 0, text.len(), &found),
-        findings: found,
-    }
+    Redacted { text: replace(&text, 0, text.len(), &found), findings: found }
 }
 
 /// Reads a whole text but keeps only `start..end` of it: for a piece of a longer text, when the rest is there as context
@@ -27,9 +24,7 @@ pub fn redact(text: &[u8], context: Context<'_>) -> Redacted {
 /// secret too long to be recognised, and is left out.
 pub fn redact_window(text: &[u8], start: usize, end: usize) -> Redacted {
     let (head, rest) = text.split_at_checked(start).unwrap_or((text, &[]));
-    let (body, tail) = rest
-        .split_at_checked(end.saturating_sub(start))
-        .unwrap_or((rest, &[]));
+    let (body, tail) = rest.split_at_checked(end.saturating_sub(start)).unwrap_or((rest, &[]));
     let mut whole = String::from_utf8_lossy(head).into_owned();
     let start = whole.len();
     whole.push_str(&String::from_utf8_lossy(body));
@@ -38,10 +33,7 @@ pub fn redact_window(text: &[u8], start: usize, end: usize) -> Redacted {
     let (start, end) = unbroken_edges(whole.as_bytes(), start, end);
     let mut found = findings(whole.as_bytes(), Context::Text);
     found.retain(|finding| finding.end() > start && finding.start < end);
-    Redacted {
-        text: replace(&whole, start, end, &found),
-        findings: found,
-    }
+    Redacted { text: replace(&whole, start, end, &found), findings: found }
 }
 
 fn unbroken_edges(text: &[u8], start: usize, end: usize) -> (usize, usize) {
@@ -50,11 +42,7 @@ fn unbroken_edges(text: &[u8], start: usize, end: usize) -> (usize, usize) {
     if start > 0 && first > start {
         edges.0 = first.min(end);
     }
-    let last = text
-        .iter()
-        .rev()
-        .take_while(|b| !b.is_ascii_whitespace())
-        .count();
+    let last = text.iter().rev().take_while(|b| !b.is_ascii_whitespace()).count();
     if end < text.len() && text.len() - last < end {
         edges.1 = (text.len() - last).max(edges.0);
     }

@@ -14,20 +14,8 @@ struct Shape {
 
 const NO_MAX: usize = usize::MAX;
 
-const fn shape(
-    kind: Kind,
-    prefix: &'static [u8],
-    class: fn(u8) -> bool,
-    min: usize,
-    max: usize,
-) -> Shape {
-    Shape {
-        kind,
-        prefix,
-        class,
-        min,
-        max,
-    }
+const fn shape(kind: Kind, prefix: &'static [u8], class: fn(u8) -> bool, min: usize, max: usize) -> Shape {
+    Shape { kind, prefix, class, min, max }
 }
 
 /// Longer prefixes stand before the shorter ones that they begin with.
@@ -57,13 +45,7 @@ const SHAPES: &[Shape] = &[
     shape(Kind::SlackToken, b"xoxr-", is_token, 16, NO_MAX),
     shape(Kind::SlackToken, b"xoxs-", is_token, 16, NO_MAX),
     shape(Kind::SlackToken, b"xapp-", is_token, 16, NO_MAX),
-    shape(
-        Kind::SlackToken,
-        b"hooks.slack.com/services/",
-        is_path,
-        20,
-        NO_MAX,
-    ),
+    shape(Kind::SlackToken, b"hooks.slack.com/services/", is_path, 20, NO_MAX),
     shape(Kind::StripeKey, b"sk_live_", is_word, 16, NO_MAX),
     shape(Kind::StripeKey, b"sk_test_", is_word, 16, NO_MAX),
     shape(Kind::StripeKey, b"rk_live_", is_word, 16, NO_MAX),
@@ -87,13 +69,7 @@ const SHAPES: &[Shape] = &[
     shape(Kind::ServiceToken, b"dop_v1_", is_hex, 64, 64),
     shape(Kind::ServiceToken, b"shpat_", is_hex, 32, 32),
     shape(Kind::ServiceToken, b"SG.", is_dotted, 60, NO_MAX),
-    shape(
-        Kind::ServiceToken,
-        b"AGE-SECRET-KEY-1",
-        is_upper,
-        50,
-        NO_MAX,
-    ),
+    shape(Kind::ServiceToken, b"AGE-SECRET-KEY-1", is_upper, 50, NO_MAX),
 ];
 
 const NOTE_SIGNER: &[u8] = b"PRIVATE+KEY+";
@@ -170,9 +146,7 @@ fn jwt(text: &[u8], place: usize) -> Option<Finding> {
 /// `PRIVATE+KEY+<name>+<8 hexadecimal digits>+<base64>`.
 fn note_signer(text: &[u8], place: usize) -> Option<Finding> {
     let name = place + NOTE_SIGNER.len();
-    let name_end = run(text, name, 512, |b| {
-        b.is_ascii_graphic() && b != b'+' || b >= 0x80
-    });
+    let name_end = run(text, name, 512, |b| b.is_ascii_graphic() && b != b'+' || b >= 0x80);
     let hash = name_end + 1;
     let hash_end = run(text, hash, 9, is_hex);
     let separated = at(text, name_end) == b'+' && at(text, hash_end) == b'+';

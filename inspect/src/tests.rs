@@ -5,10 +5,7 @@ use crate::json::{find, redact_value};
 use serde_json::json;
 
 fn kinds(text: &str) -> Vec<Kind> {
-    findings(text.as_bytes(), Context::Text)
-        .iter()
-        .map(|f| f.kind)
-        .collect()
+    findings(text.as_bytes(), Context::Text).iter().map(|f| f.kind).collect()
 }
 
 fn hex(length: usize) -> String {
@@ -16,19 +13,11 @@ fn hex(length: usize) -> String {
 }
 
 fn base64(length: usize) -> String {
-    "MC4CAQAwBQYDK2VwBCIEIJ1hsZ3v/Vpg9rLKRLXJt+Q"
-        .chars()
-        .cycle()
-        .take(length)
-        .collect()
+    "MC4CAQAwBQYDK2VwBCIEIJ1hsZ3v/Vpg9rLKRLXJt+Q".chars().cycle().take(length).collect()
 }
 
 fn pem(label: &str) -> String {
-    format!(
-        "-----BEGIN {label}-----\n{}\n{}\n-----END {label}-----",
-        base64(64),
-        base64(20)
-    )
+    format!("-----BEGIN {label}-----\n{}\n{}\n-----END {label}-----", base64(64), base64(20))
 }
 
 fn assert_found(rows: &[(String, Kind)]) {
@@ -48,24 +37,12 @@ fn private_keys_are_found() {
         "ENCRYPTED PRIVATE KEY",
         "PGP PRIVATE KEY BLOCK",
     ];
-    let mut rows: Vec<(String, Kind)> = labels
-        .iter()
-        .map(|label| (pem(label), Kind::PemPrivateKey))
-        .collect();
+    let mut rows: Vec<(String, Kind)> = labels.iter().map(|label| (pem(label), Kind::PemPrivateKey)).collect();
     rows.extend([
         (pem("PRIVATE KEY").replace('\n', "\\n"), Kind::PemPrivateKey),
-        (
-            pem("PRIVATE KEY").replace('\n', "\r\n"),
-            Kind::PemPrivateKey,
-        ),
-        (
-            format!("-----BEGIN PRIVATE KEY-----\n{b}\n{b}"),
-            Kind::PemPrivateKey,
-        ),
-        (
-            format!("PRIVATE+KEY+example.com/log+1a2b3c4d+{b}"),
-            Kind::NoteSignerKey,
-        ),
+        (pem("PRIVATE KEY").replace('\n', "\r\n"), Kind::PemPrivateKey),
+        (format!("-----BEGIN PRIVATE KEY-----\n{b}\n{b}"), Kind::PemPrivateKey),
+        (format!("PRIVATE+KEY+example.com/log+1a2b3c4d+{b}"), Kind::NoteSignerKey),
     ]);
     assert_found(&rows);
 }
@@ -76,41 +53,21 @@ fn tokens_are_found() {
     let of = |kind: Kind, prefix: &str, rest: &str| (format!("{prefix}{rest}"), kind);
     assert_found(&[
         of(Kind::AwsAccessKeyId, "id AKIA", "IOSFODNN7EXAMPLE"),
-        of(
-            Kind::GithubToken,
-            "push with ghp_",
-            "abcdefghijklmnopqrstuvwxyz0123456789",
-        ),
+        of(Kind::GithubToken, "push with ghp_", "abcdefghijklmnopqrstuvwxyz0123456789"),
         of(Kind::GithubToken, "github_pat_", &alnum),
         of(Kind::GitlabToken, "glpat-", "abcdefghij0123456789"),
         of(Kind::SlackToken, "xoxb-", "123456789012-abcdefghijklmnop"),
-        of(
-            Kind::SlackToken,
-            "https://hooks.slack.com/services/",
-            "T00000000/B00000000/XXXXXXXXabcdefgh",
-        ),
+        of(Kind::SlackToken, "https://hooks.slack.com/services/", "T00000000/B00000000/XXXXXXXXabcdefgh"),
         of(Kind::StripeKey, "sk_live_", "4eC39HqLyjWDarjtT1zdp7dc"),
         of(Kind::OpenaiKey, "sk-", &alnum),
         of(Kind::OpenaiKey, "sk-proj-", &alnum),
         of(Kind::AnthropicKey, "sk-ant-api03-", &alnum),
-        of(
-            Kind::GoogleKey,
-            "AIza",
-            "SyA1234567890abcdefghijklmnopqrstuv",
-        ),
+        of(Kind::GoogleKey, "AIza", "SyA1234567890abcdefghijklmnopqrstuv"),
         of(Kind::GoogleKey, "ya29.", &alnum),
-        of(
-            Kind::ServiceToken,
-            "npm_",
-            "abcdefghijklmnopqrstuvwxyz0123456789",
-        ),
+        of(Kind::ServiceToken, "npm_", "abcdefghijklmnopqrstuvwxyz0123456789"),
         of(Kind::CountersignKey, "key cs_", &hex(64)),
         of(Kind::CountersignKey, "X-M87-Key: m87_", &hex(64)),
-        of(
-            Kind::Jwt,
-            "cookie=eyJhbGciOiJIUzI1NiJ9.eyJ",
-            "zdWIiOiIxMjM0In0.dBjftJeZ4CVPmB92K27uhbUJU1p1r",
-        ),
+        of(Kind::Jwt, "cookie=eyJhbGciOiJIUzI1NiJ9.eyJ", "zdWIiOiIxMjM0In0.dBjftJeZ4CVPmB92K27uhbUJU1p1r"),
     ]);
 }
 
@@ -118,14 +75,8 @@ fn tokens_are_found() {
 fn carried_secrets_are_found() {
     let rows = [
         ("Authorization: Bearer abc.def-123", Kind::Authorization),
-        (
-            "\"authorization\": \"Basic dXNlcjpwYXNz\"",
-            Kind::Authorization,
-        ),
-        (
-            "curl -H 'authorization: token 0123abcd'",
-            Kind::Authorization,
-        ),
+        ("\"authorization\": \"Basic dXNlcjpwYXNz\"", Kind::Authorization),
+        ("curl -H 'authorization: token 0123abcd'", Kind::Authorization),
         ("sent Bearer 0123456789abcdef0123", Kind::Authorization),
         ("postgres://app:s3cret@db/x", Kind::UrlPassword),
     ];
@@ -136,14 +87,8 @@ fn carried_secrets_are_found() {
 fn assigned_secrets_are_found() {
     let aws = "JalrXUtnFEMI/K7MDENG/bPxRfiCYEXAMPLEKEY";
     assert_found(&[
-        (
-            format!("aws_secret_access_key = w{aws}"),
-            Kind::AwsSecretAccessKey,
-        ),
-        (
-            format!("AWS_SECRET_ACCESS_KEY=/{aws}"),
-            Kind::AwsSecretAccessKey,
-        ),
+        (format!("aws_secret_access_key = w{aws}"), Kind::AwsSecretAccessKey),
+        (format!("AWS_SECRET_ACCESS_KEY=/{aws}"), Kind::AwsSecretAccessKey),
         (format!("secret = \"{}\"", hex(64)), Kind::AssignedSecret),
     ]);
     let rows = [
@@ -224,14 +169,7 @@ fn ordinary_text_is_left_alone() {
 fn a_finding_names_the_place_of_the_value_only() {
     let text = "user = \"me\"\npassword = \"hunter2\"\n";
     let found = findings(text.as_bytes(), Context::Text);
-    assert_eq!(
-        found,
-        [Finding {
-            kind: Kind::AssignedSecret,
-            start: 24,
-            length: 7
-        }]
-    );
+    assert_eq!(found, [Finding { kind: Kind::AssignedSecret, start: 24, length: 7 }]);
     assert_eq!(
         redact(text.as_bytes(), Context::Text).text,
         "user = \"me\"\npassword = \"[REDACTED:assigned_secret]\"\n"
@@ -242,21 +180,14 @@ fn a_finding_names_the_place_of_the_value_only() {
 fn a_named_text_is_a_secret_as_a_whole() {
     assert_eq!(findings(b"hunter2!", Context::Named("password")).len(), 1);
     assert_eq!(findings(b"hunter2!", Context::Named("message")), []);
-    assert_eq!(
-        redact(b"hunter2!", Context::Named("db.password")).text,
-        "[REDACTED:assigned_secret]"
-    );
+    assert_eq!(redact(b"hunter2!", Context::Named("db.password")).text, "[REDACTED:assigned_secret]");
 }
 
 #[test]
 fn json_is_searched_in_values_and_names_and_never_tells_the_value() {
     let name = format!("cs_{}", hex(64));
-    let value =
-        json!({"a": [{"password": "hunter2"}], "b/c": {name.clone(): 1}, "d": format!("x {name}")});
-    let places: Vec<(String, bool)> = find(&value)
-        .into_iter()
-        .map(|l| (l.pointer, l.in_name))
-        .collect();
+    let value = json!({"a": [{"password": "hunter2"}], "b/c": {name.clone(): 1}, "d": format!("x {name}")});
+    let places: Vec<(String, bool)> = find(&value).into_iter().map(|l| (l.pointer, l.in_name)).collect();
     let expected = [
         ("/a/0/password".to_owned(), false),
         ("/b~1c/[REDACTED:countersign_key]".to_owned(), true),
@@ -271,10 +202,7 @@ fn json_is_searched_in_values_and_names_and_never_tells_the_value() {
 
 #[test]
 fn members_whose_names_become_the_same_are_kept() {
-    let (one, two) = (
-        format!("cs_{}", hex(64)),
-        format!("cs_{}", hex(64).replace('0', "f")),
-    );
+    let (one, two) = (format!("cs_{}", hex(64)), format!("cs_{}", hex(64).replace('0', "f")));
     let (redacted, _) = redact_value(json!({one: 1, two: 2}));
     assert_eq!(redacted.as_object().unwrap().len(), 2);
 }
@@ -283,24 +211,12 @@ fn members_whose_names_become_the_same_are_kept() {
 fn a_window_hides_a_secret_that_reaches_into_it() {
     let secret = format!("cs_{}", hex(64));
     let text = format!("before {secret} after");
-    assert_eq!(
-        redact_window(text.as_bytes(), 20, 400).text,
-        "[REDACTED:countersign_key] after"
-    );
-    assert_eq!(
-        redact_window(text.as_bytes(), 0, 20).text,
-        "before [REDACTED:countersign_key]"
-    );
+    assert_eq!(redact_window(text.as_bytes(), 20, 400).text, "[REDACTED:countersign_key] after");
+    assert_eq!(redact_window(text.as_bytes(), 0, 20).text, "before [REDACTED:countersign_key]");
     assert_eq!(redact_window(text.as_bytes(), 0, 6).text, "before");
     // What is unbroken from an edge to the text's own end may be part of a longer secret.
-    assert_eq!(
-        redact_window(b"rest-of-a-secret and more", 4, 30).text,
-        " and more"
-    );
-    assert_eq!(
-        redact_window(b"more and start-of-a-secret", 0, 15).text,
-        "more and "
-    );
+    assert_eq!(redact_window(b"rest-of-a-secret and more", 4, 30).text, " and more");
+    assert_eq!(redact_window(b"more and start-of-a-secret", 0, 15).text, "more and ");
     assert_eq!(redact_window(b"word rest", 5, 9).text, "rest");
     assert_eq!(redact_window(b"unbroken", 2, 5).text, "");
 }

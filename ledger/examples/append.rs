@@ -16,9 +16,7 @@ use proof::merkle::{Frontier, leaf_hash};
 const LEAF_BYTES: usize = 1024;
 
 fn main() -> Result<(), Box<dyn Error>> {
-    let dir = std::env::args()
-        .nth(1)
-        .unwrap_or_else(|| "target/append-example".into());
+    let dir = std::env::args().nth(1).unwrap_or_else(|| "target/append-example".into());
     let dir = Path::new(&dir);
     std::fs::create_dir_all(dir)?;
     let (p50, p99) = fsync_probe(dir, 2000)?;
@@ -46,11 +44,7 @@ fn append(parent: &Path, batch: usize, frames: u32) -> Result<(), Box<dyn Error>
         for leaf in &leaves {
             frontier.push(leaf_hash(leaf));
         }
-        let frame = Frame {
-            start,
-            leaves: &leaves,
-            root: frontier.root(),
-        };
+        let frame = Frame { start, leaves: &leaves, root: frontier.root() };
         let before = Instant::now();
         journal.append(&frame)?;
         latencies.push(before.elapsed());
@@ -80,9 +74,5 @@ fn reopen(dir: &Path, expected: &Frontier) -> Result<(), Box<dyn Error>> {
     })?;
     let took: Duration = started.elapsed();
     println!("  reopened with {leaves} leaves in {took:?}");
-    if opened.frontier == *expected {
-        Ok(())
-    } else {
-        Err("another tree".into())
-    }
+    if opened.frontier == *expected { Ok(()) } else { Err("another tree".into()) }
 }

@@ -20,9 +20,7 @@ use proof::{Checkpoint, KeyName, LeafIndex, SecretKey, SignerKey};
 const LEAVES: u64 = 30_000;
 
 fn main() -> Result<(), Box<dyn Error>> {
-    let dir = std::env::args()
-        .nth(1)
-        .unwrap_or_else(|| "target/publish-example".into());
+    let dir = std::env::args().nth(1).unwrap_or_else(|| "target/publish-example".into());
     let dir = Path::new(&dir);
     if dir.exists() {
         std::fs::remove_dir_all(dir)?;
@@ -31,12 +29,8 @@ fn main() -> Result<(), Box<dyn Error>> {
     let name = KeyName::new("publish.example").map_err(|error| error.to_string())?;
     let signer = SignerKey::new(name, SecretKey::from_seed([1; 32]));
     let (journal, mut frontier) = MemoryStore::new().open(&mut |_, _| Ok(()))?;
-    let source = SiteSource {
-        journal: journal.reader(),
-        frontier: &Frontier::new(),
-        published: None,
-        check: Check::Edge,
-    };
+    let source =
+        SiteSource { journal: journal.reader(), frontier: &Frontier::new(), published: None, check: Check::Edge };
     let mut opened = TileTree::open(dir, &Staging::open(dir)?, &source)?;
     for round in 1..=5 {
         let leaves: Vec<LeafBytes> = (0..LEAVES).map(|_| Arc::new(vec![b'x'; 1024])).collect();
@@ -57,11 +51,7 @@ fn main() -> Result<(), Box<dyn Error>> {
         }
         let proved = started.elapsed() / 1000;
 
-        let head = Checkpoint {
-            origin: "publish.example".into(),
-            size,
-            root: frontier.root(),
-        };
+        let head = Checkpoint { origin: "publish.example".into(), size, root: frontier.root() };
         let started = Instant::now();
         opened.writer.publish(&head.sign(&signer))?;
         let published = started.elapsed();

@@ -26,9 +26,7 @@ pub struct SystemClock {
 impl SystemClock {
     /// Starts the monotonic one.
     pub fn new() -> Self {
-        Self {
-            started: Instant::now(),
-        }
+        Self { started: Instant::now() }
     }
 }
 
@@ -40,9 +38,7 @@ impl Default for SystemClock {
 
 impl Clock for SystemClock {
     fn wall(&self) -> Timestamp {
-        let ms = SystemTime::now()
-            .duration_since(SystemTime::UNIX_EPOCH)
-            .map_or(0, |d| d.as_millis());
+        let ms = SystemTime::now().duration_since(SystemTime::UNIX_EPOCH).map_or(0, |d| d.as_millis());
         Timestamp::from_ms(u64::try_from(ms).unwrap_or(u64::MAX))
     }
 
@@ -73,15 +69,9 @@ pub enum ClockError {
 impl fmt::Display for ClockError {
     fn fmt(&self, f: &mut fmt::Formatter<'_>) -> fmt::Result {
         match self {
-            Self::Backward { wall, log } => write!(
-                f,
-                "the clock says {wall}, the log's last event is from {log}"
-            ),
+            Self::Backward { wall, log } => write!(f, "the clock says {wall}, the log's last event is from {log}"),
             Self::Forward { wall, expected } => {
-                write!(
-                    f,
-                    "the clock leapt to {wall}, expected about {expected}; set it right or restart the server"
-                )
+                write!(f, "the clock leapt to {wall}, expected about {expected}; set it right or restart the server")
             }
         }
     }
@@ -99,24 +89,14 @@ pub(crate) struct Judge {
 impl Judge {
     pub(crate) fn new(clock: Box<dyn Clock>) -> Self {
         let (wall, monotonic) = (clock.wall(), clock.monotonic());
-        Self {
-            clock,
-            wall,
-            monotonic,
-        }
+        Self { clock, wall, monotonic }
     }
 
     /// The time for the next batch: never before the log's last.
     pub(crate) fn now(&self, log: Timestamp) -> Result<Timestamp, ClockError> {
         let wall = self.clock.wall();
-        let elapsed = self
-            .clock
-            .monotonic()
-            .saturating_sub(self.monotonic)
-            .as_millis();
-        let expected = self
-            .wall
-            .plus_ms(u64::try_from(elapsed).unwrap_or(u64::MAX));
+        let elapsed = self.clock.monotonic().saturating_sub(self.monotonic).as_millis();
+        let expected = self.wall.plus_ms(u64::try_from(elapsed).unwrap_or(u64::MAX));
         if wall.plus_ms(BEHIND_MS_MAX) < log {
             return Err(ClockError::Backward { wall, log });
         }
@@ -146,23 +126,14 @@ mod tests {
 
     #[test]
     fn a_clock_far_behind_or_leaping_ahead_is_not_believed() {
-        let (wall, mono) = (
-            Arc::new(AtomicU64::new(1_000_000)),
-            Arc::new(AtomicU64::new(0)),
-        );
+        let (wall, mono) = (Arc::new(AtomicU64::new(1_000_000)), Arc::new(AtomicU64::new(0)));
         let judge = Judge::new(Box::new(Fake(wall.clone(), mono.clone())));
         let log = Timestamp::from_ms(1_004_000);
         assert_eq!(judge.now(log), Ok(log), "a small step back is clamped");
-        assert!(matches!(
-            judge.now(Timestamp::from_ms(1_006_000)),
-            Err(ClockError::Backward { .. })
-        ));
+        assert!(matches!(judge.now(Timestamp::from_ms(1_006_000)), Err(ClockError::Backward { .. })));
         wall.store(1_000_000 + AHEAD_MS_MAX + 1, Ordering::SeqCst);
         assert!(matches!(judge.now(log), Err(ClockError::Forward { .. })));
         mono.store(10, Ordering::SeqCst);
-        assert!(
-            judge.now(log).is_ok(),
-            "an hour and little more is believed once time has passed"
-        );
+        assert!(judge.now(log).is_ok(), "an hour and little more is believed once time has passed");
     }
 }

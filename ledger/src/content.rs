@@ -88,17 +88,8 @@ impl ContentStore {
     }
 
     /// Stores one body durably. Storing it again changes nothing.
-    pub fn put(
-        &self,
-        commitment: &Commitment,
-        salt: &Salt,
-        bytes: &[u8],
-    ) -> Result<(), ContentError> {
-        self.put_many(&[Body {
-            commitment,
-            salt,
-            bytes,
-        }])
+    pub fn put(&self, commitment: &Commitment, salt: &Salt, bytes: &[u8]) -> Result<(), ContentError> {
+        self.put_many(&[Body { commitment, salt, bytes }])
     }
 
     /// Stores several bodies durably, with their syncs together. All of them are checked before
@@ -108,9 +99,7 @@ impl ContentStore {
         for body in bodies {
             check_length(body.bytes)?;
             if !body.commitment.opens(body.salt, body.bytes) {
-                return Err(ContentError::DoesNotOpen {
-                    sha256: body.commitment.sha256,
-                });
+                return Err(ContentError::DoesNotOpen { sha256: body.commitment.sha256 });
             }
             total = total.saturating_add(on_disk(body.bytes.len()));
         }
@@ -145,15 +134,9 @@ impl ContentStore {
 
     /// The commitments of everything that is stored.
     pub fn iter(&self) -> impl Iterator<Item = Result<Hash, ContentError>> {
-        (0..=u8::MAX).flat_map(|shard| {
-            match durable::list(&self.root.join(format!("{shard:02x}"))) {
-                Ok(names) => names
-                    .iter()
-                    .filter_map(|name| name.parse().ok())
-                    .map(Ok)
-                    .collect(),
-                Err(error) => vec![Err(error.into())],
-            }
+        (0..=u8::MAX).flat_map(|shard| match durable::list(&self.root.join(format!("{shard:02x}"))) {
+            Ok(names) => names.iter().filter_map(|name| name.parse().ok()).map(Ok).collect(),
+            Err(error) => vec![Err(error.into())],
         })
     }
 
@@ -167,17 +150,13 @@ impl ContentStore {
 /// Whether a body is short enough to be stored.
 fn check_length(bytes: &[u8]) -> Result<(), ContentError> {
     let got = on_disk(bytes.len());
-    if got > MAX_BODY_BYTES {
-        Err(ContentError::TooLarge { got })
-    } else {
-        Ok(())
-    }
+    if got > MAX_BODY_BYTES { Err(ContentError::TooLarge { got }) } else { Ok(()) }
 }
 
 /// Whether there is room for so many bytes more.
 fn check_room(dir: &Path, bytes: u64) -> Result<(), ContentError> {
-    let stat = rustix::fs::statvfs(dir)
-        .map_err(|errno| IoError::at("measure the file system of", dir)(errno.into()))?;
+    let stat =
+        rustix::fs::statvfs(dir).map_err(|errno| IoError::at("measure the file system of", dir)(errno.into()))?;
     let free = stat.f_bavail.saturating_mul(stat.f_frsize);
     if free < MIN_FREE_BYTES.saturating_add(bytes) {
         return Err(ContentError::NoRoom { free });
@@ -185,18 +164,13 @@ fn check_room(dir: &Path, bytes: u64) -> Result<(), ContentError> {
     Ok(())
 }
 
-fn read_salted(
-    path: &Path,
-    commitment: &Commitment,
-) -> Result<Option<(Salt, Vec<u8>)>, ContentError> {
+fn read_salted(path: &Path, commitment: &Commitment) -> Result<Option<(Salt, Vec<u8>)>, ContentError> {
     let expected = commitment.length.saturating_add(on_disk(SALT_BYTES));
     // Looked at before reading: the length of a damaged file may be anything.
     match fs::metadata(path) {
         Ok(metadata) if metadata.len() == expected => {}
         Ok(_) => {
-            return Err(ContentError::Damaged {
-                file: path.to_path_buf(),
-            });
+            return Err(ContentError::Damaged { file: path.to_path_buf() });
         }
         Err(error) if error.kind() == std::io::ErrorKind::NotFound => return Ok(None),
         Err(error) => return Err(IoError::at("look at", path)(error).into()),
@@ -208,9 +182,7 @@ fn read_salted(
     bytes.drain(..SALT_BYTES.min(bytes.len()));
     match salt.filter(|salt| commitment.opens(salt, &bytes)) {
         Some(salt) => Ok(Some((salt, bytes))),
-        None => Err(ContentError::Damaged {
-            file: path.to_path_buf(),
-        }),
+        None => Err(ContentError::Damaged { file: path.to_path_buf() }),
     }
 }
 
@@ -222,23 +194,13 @@ impl fmt::Display for ContentError {
                 write!(f, "salt and body do not open commitment {sha256}")
             }
             Self::TooLarge { got } => {
-                write!(
-                    f,
-                    "expected a body of at most {MAX_BODY_BYTES} bytes, got {got}"
-                )
+                write!(f, "expected a body of at most {MAX_BODY_BYTES} bytes, got {got}")
             }
             Self::NoRoom { free } => {
-                write!(
-                    f,
-                    "expected {MIN_FREE_BYTES} bytes to stay free, there are {free}"
-                )
+                write!(f, "expected {MIN_FREE_BYTES} bytes to stay free, there are {free}")
             }
             Self::Damaged { file } => {
-                write!(
-                    f,
-                    "damage in `{}`: not what its name commits to",
-                    file.display()
-                )
+                write!(f, "damage in `{}`: not what its name commits to", file.display())
             }
         }
     }

@@ -88,19 +88,12 @@ impl Staging {
             let path = dir.join(name);
             fs::remove_file(&path).map_err(IoError::at("sweep", &path))?;
         }
-        Ok(Self {
-            dir: Arc::new(dir),
-            next: Arc::default(),
-        })
+        Ok(Self { dir: Arc::new(dir), next: Arc::default() })
     }
 
     /// A batch of files of this mode.
     pub fn batch(&self, mode: Mode) -> Batch {
-        Batch {
-            staging: self.clone(),
-            mode,
-            staged: Vec::new(),
-        }
+        Batch { staging: self.clone(), mode, staged: Vec::new() }
     }
 
     /// Puts one file into place.
@@ -132,11 +125,7 @@ impl Batch {
         let (temporary, mut file) = self.staging.create(self.mode)?;
         let written = parts.iter().try_for_each(|part| file.write_all(part));
         let target = target.to_path_buf();
-        self.staged.push(Staged {
-            file,
-            temporary: temporary.clone(),
-            target,
-        });
+        self.staged.push(Staged { file, temporary: temporary.clone(), target });
         written.map_err(IoError::at("write", &temporary))
     }
 
@@ -147,10 +136,7 @@ impl Batch {
 
     fn put_into_place(&mut self) -> Result<(), IoError> {
         for staged in &self.staged {
-            staged
-                .file
-                .sync_data()
-                .map_err(IoError::at("sync", &staged.temporary))?;
+            staged.file.sync_data().map_err(IoError::at("sync", &staged.temporary))?;
         }
         let mut dirs = BTreeSet::new();
         for staged in &self.staged {
@@ -159,8 +145,7 @@ impl Batch {
             {
                 ensure_dir(parent, self.mode)?;
             }
-            fs::rename(&staged.temporary, &staged.target)
-                .map_err(IoError::at("rename into place", &staged.target))?;
+            fs::rename(&staged.temporary, &staged.target).map_err(IoError::at("rename into place", &staged.target))?;
         }
         self.staged.clear();
         dirs.iter().try_for_each(|dir| sync_dir(dir))
@@ -195,9 +180,7 @@ pub fn ensure_dir(dir: &Path, mode: Mode) -> Result<(), IoError> {
 /// Makes the names in a directory durable.
 pub fn sync_dir(dir: &Path) -> Result<(), IoError> {
     let handle = File::open(dir).map_err(IoError::at("open directory", dir))?;
-    handle
-        .sync_all()
-        .map_err(IoError::at("sync directory", dir))
+    handle.sync_all().map_err(IoError::at("sync directory", dir))
 }
 
 /// Removes a file durably. `false` if there was none.
@@ -237,11 +220,7 @@ pub(crate) fn list(dir: &Path) -> Result<Vec<String>, IoError> {
 impl IoError {
     /// Adds to an [`io::Error`] what was being done, and to what.
     pub fn at<'a>(doing: &'static str, path: &'a Path) -> impl FnOnce(io::Error) -> Self + use<'a> {
-        move |source| Self {
-            doing,
-            path: path.to_path_buf(),
-            source,
-        }
+        move |source| Self { doing, path: path.to_path_buf(), source }
     }
 
     /// The kind of failure.
@@ -257,13 +236,7 @@ impl IoError {
 
 impl fmt::Display for IoError {
     fn fmt(&self, f: &mut fmt::Formatter<'_>) -> fmt::Result {
-        write!(
-            f,
-            "cannot {} `{}`: {}",
-            self.doing,
-            self.path.display(),
-            self.source
-        )
+        write!(f, "cannot {} `{}`: {}", self.doing, self.path.display(), self.source)
     }
 }
 

@@ -112,11 +112,7 @@ impl Ledger {
 
     /// The committed head.
     pub fn head(&self) -> Head {
-        self.0
-            .head
-            .read()
-            .unwrap_or_else(PoisonError::into_inner)
-            .clone()
+        self.0.head.read().unwrap_or_else(PoisonError::into_inner).clone()
     }
 
     /// The committed size, and a doorbell for the next one. Carries nothing: a subscriber reads from the log by index,
@@ -137,13 +133,7 @@ impl Ledger {
 
     /// Looks at the committed state. Keep it short: commits wait meanwhile.
     pub fn with_state<R>(&self, look: impl FnOnce(&State) -> R) -> R {
-        look(
-            &self
-                .0
-                .committed
-                .read()
-                .unwrap_or_else(PoisonError::into_inner),
-        )
+        look(&self.0.committed.read().unwrap_or_else(PoisonError::into_inner))
     }
 
     /// The policy in force.
@@ -174,11 +164,7 @@ impl Ledger {
 
     /// Why the writer has stopped, if it has.
     pub fn stopped(&self) -> Option<String> {
-        self.0
-            .stopped
-            .read()
-            .unwrap_or_else(PoisonError::into_inner)
-            .clone()
+        self.0.stopped.read().unwrap_or_else(PoisonError::into_inner).clone()
     }
 
     /// The root of the first `size` leaves.
@@ -199,37 +185,20 @@ impl Ledger {
         indices.dedup();
         let mut leaves = Vec::with_capacity(indices.len());
         for index in indices {
-            let found = self
-                .0
-                .tree
-                .read_entries(index, 1, head.size)?
-                .into_iter()
-                .next();
+            let found = self.0.tree.read_entries(index, 1, head.size)?.into_iter().next();
             leaves.push((index, found.ok_or(TreeError::Missing { index })?));
         }
         self.prove(&head, &leaves)
     }
 
-    fn prove(
-        &self,
-        head: &Head,
-        leaves: &[(LeafIndex, Arc<Vec<u8>>)],
-    ) -> Result<Receipt, TreeError> {
+    fn prove(&self, head: &Head, leaves: &[(LeafIndex, Arc<Vec<u8>>)]) -> Result<Receipt, TreeError> {
         let mut entries = Vec::with_capacity(leaves.len());
         for (index, leaf) in leaves {
             let path = merkle::inclusion_proof(&*self.0.tree, *index, head.size)?;
-            let leaf = String::from_utf8(leaf.to_vec())
-                .map_err(|_| TreeError::Missing { index: *index })?;
-            entries.push(ReceiptEntry {
-                index: *index,
-                leaf,
-                path,
-            });
+            let leaf = String::from_utf8(leaf.to_vec()).map_err(|_| TreeError::Missing { index: *index })?;
+            entries.push(ReceiptEntry { index: *index, leaf, path });
         }
-        Ok(Receipt {
-            checkpoint: head.checkpoint.to_string(),
-            entries,
-        })
+        Ok(Receipt { checkpoint: head.checkpoint.to_string(), entries })
     }
 
     /// Carries out a command. `Ok` means: on stable storage, sequenced, in the tree.
@@ -246,20 +215,13 @@ impl Ledger {
         self.committed(done)
     }
 
-    fn enqueue(
-        &self,
-        command: Command,
-    ) -> Result<oneshot::Receiver<Result<Done, SubmitError>>, SubmitError> {
+    fn enqueue(&self, command: Command) -> Result<oneshot::Receiver<Result<Done, SubmitError>>, SubmitError> {
         if let Some(seen) = self.with_state(|state| check_signature(state, &command))? {
             self.check_seen(seen)?;
         }
         let seed = Seed::new(entropy().map_err(|e| SubmitError::Stopped(e.to_string()))?);
         let (reply, answer) = oneshot::channel();
-        match self.0.queue.try_send(Message::Command(Request {
-            command,
-            seed,
-            reply,
-        })) {
+        match self.0.queue.try_send(Message::Command(Request { command, seed, reply })) {
             Ok(()) => Ok(answer),
             Err(TrySendError::Full(_)) => Err(SubmitError::Overloaded),
             Err(TrySendError::Disconnected(_)) => Err(self.why_stopped()),
@@ -271,10 +233,7 @@ impl Ledger {
         let forked = || {
             Rejection::conflict(
                 Reason::StatementMismatch,
-                format!(
-                    "the statement names a head of {} events that this log never had",
-                    seen.size
-                ),
+                format!("the statement names a head of {} events that this log never had", seen.size),
             )
         };
         if seen.size > self.head().size {
@@ -288,27 +247,14 @@ impl Ledger {
     }
 
     fn why_stopped(&self) -> SubmitError {
-        SubmitError::Stopped(
-            self.stopped()
-                .unwrap_or_else(|| "the server is shutting down".into()),
-        )
+        SubmitError::Stopped(self.stopped().unwrap_or_else(|| "the server is shutting down".into()))
     }
 
     fn committed(&self, done: Done) -> Result<Committed, SubmitError> {
-        let leaves: Vec<_> = done
-            .events
-            .iter()
-            .map(|event| event.header.seq)
-            .zip(done.leaves.iter().cloned())
-            .collect();
-        let receipt = self
-            .prove(&done.head, &leaves)
-            .map_err(|e| SubmitError::Stopped(e.to_string()))?;
-        Ok(Committed {
-            events: done.events,
-            leaves: done.leaves,
-            receipt,
-        })
+        let leaves: Vec<_> =
+            done.events.iter().map(|event| event.header.seq).zip(done.leaves.iter().cloned()).collect();
+        let receipt = self.prove(&done.head, &leaves).map_err(|e| SubmitError::Stopped(e.to_string()))?;
+        Ok(Committed { events: done.events, leaves: done.leaves, receipt })
     }
 }
 

@@ -112,18 +112,13 @@ impl Frame<'_> {
     /// it: a sector of zeros inside a frame can only be one that never reached the disk.
     pub fn check(&self) -> Result<(), FrameError> {
         if self.leaves.is_empty() || self.leaves.len() > MAX_FRAME_LEAVES {
-            return Err(FrameError::LeafCount {
-                got: self.leaves.len(),
-            });
+            return Err(FrameError::LeafCount { got: self.leaves.len() });
         }
         let mut total = 0_usize;
         for (leaf, index) in self.leaves.iter().zip(self.start.get()..) {
             let index = LeafIndex::new(index);
             if leaf.is_empty() || leaf.len() > MAX_LEAF_BYTES {
-                return Err(FrameError::LeafLength {
-                    index,
-                    got: leaf.len(),
-                });
+                return Err(FrameError::LeafLength { index, got: leaf.len() });
             }
             if leaf.contains(&0) {
                 return Err(FrameError::ZeroByte { index });

@@ -98,9 +98,7 @@ pub fn generate(name: &str) -> Result<SignerKey, KeyFileError> {
 /// Reads one signer-key line.
 pub fn read(path: &Path) -> Result<SignerKey, KeyFileError> {
     let text = std::fs::read_to_string(path).map_err(IoError::at("read the key file", path))?;
-    SignerKey::parse(text.trim_end_matches('\n')).map_err(|_| KeyFileError::Malformed {
-        path: path.to_owned(),
-    })
+    SignerKey::parse(text.trim_end_matches('\n')).map_err(|_| KeyFileError::Malformed { path: path.to_owned() })
 }
 
 /// Writes one signer-key line to a new file that only its owner can read.
@@ -115,9 +113,7 @@ pub fn write(staging: &Staging, path: &Path, key: &SignerKey) -> Result<(), KeyF
 impl KeyFolder {
     /// The folder of `data_dir`.
     pub fn of(data_dir: &Path) -> Self {
-        Self {
-            data_dir: data_dir.to_owned(),
-        }
+        Self { data_dir: data_dir.to_owned() }
     }
 
     /// Where a key lies, if it lies here.
@@ -131,12 +127,7 @@ impl KeyFolder {
     }
 
     /// Makes a key and writes it.
-    pub fn create(
-        &self,
-        staging: &Staging,
-        role: KeyRole,
-        origin: &str,
-    ) -> Result<SignerKey, KeyFileError> {
+    pub fn create(&self, staging: &Staging, role: KeyRole, origin: &str) -> Result<SignerKey, KeyFileError> {
         ensure_dir(&self.data_dir.join("keys"), Mode::Private)?;
         let key = generate(&role.key_name(origin))?;
         write(staging, &self.path(role), &key)?;

@@ -85,24 +85,15 @@ impl DirLock {
 impl Holder {
     /// This process.
     pub fn this_process() -> Self {
-        Self {
-            pid: std::process::id(),
-            started_ticks: started_ticks().unwrap_or(0),
-        }
+        Self { pid: std::process::id(), started_ticks: started_ticks().unwrap_or(0) }
     }
 
     fn read(file: &mut File) -> Option<Self> {
         let mut text = String::new();
         // A holder's line is short; anything longer was not written by one.
         file.take(64).read_to_string(&mut text).ok()?;
-        let (pid, started) = text
-            .strip_prefix("pid ")?
-            .trim_end()
-            .split_once(" started ")?;
-        Some(Self {
-            pid: pid.parse().ok()?,
-            started_ticks: started.parse().ok()?,
-        })
+        let (pid, started) = text.strip_prefix("pid ")?.trim_end().split_once(" started ")?;
+        Some(Self { pid: pid.parse().ok()?, started_ticks: started.parse().ok()? })
     }
 }
 
@@ -124,10 +115,7 @@ impl fmt::Display for LockError {
     fn fmt(&self, f: &mut fmt::Formatter<'_>) -> fmt::Result {
         match self {
             Self::Io(error) => error.fmt(f),
-            Self::Held {
-                path,
-                by: Some(holder),
-            } => {
+            Self::Held { path, by: Some(holder) } => {
                 write!(f, "`{}` is held by process {}", path.display(), holder.pid)
             }
             Self::Held { path, by: None } => {
@@ -165,11 +153,7 @@ mod tests {
     #[test]
     fn what_an_earlier_holder_left_is_overwritten() {
         let dir = tempfile::tempdir().unwrap();
-        fs::write(
-            dir.path().join("lock"),
-            "pid 4000000000 started 12345678901234567890\n",
-        )
-        .unwrap();
+        fs::write(dir.path().join("lock"), "pid 4000000000 started 12345678901234567890\n").unwrap();
         let lock = DirLock::acquire(dir.path()).unwrap();
         let text = fs::read_to_string(lock.path()).unwrap();
         assert_eq!(text, format!("{}\n", Holder::this_process()));

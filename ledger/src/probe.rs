@@ -26,11 +26,7 @@ pub fn fsync_probe(dir: &Path, n: u32) -> Result<(Duration, Duration), IoError> 
 }
 
 fn measure(path: &Path, n: u32) -> io::Result<Vec<Duration>> {
-    let file = OpenOptions::new()
-        .write(true)
-        .create(true)
-        .truncate(true)
-        .open(path)?;
+    let file = OpenOptions::new().write(true).create(true).truncate(true).open(path)?;
     let bytes = [b'x'; WRITE_BYTES];
     let total = crate::width::on_disk(WRITE_BYTES).saturating_mul(u64::from(n));
     crate::journal::segment::fill(&file, 0, total, &AtomicBool::new(false))?;

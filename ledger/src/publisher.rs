@@ -25,13 +25,8 @@ pub(crate) struct Publisher {
 impl Publisher {
     pub(crate) fn start(writer: SiteWriter) -> std::io::Result<Self> {
         let (messages, queue) = channel();
-        let thread = std::thread::Builder::new()
-            .name("publisher".into())
-            .spawn(move || publish(writer, &queue))?;
-        Ok(Self {
-            messages,
-            thread: Some(thread),
-        })
+        let thread = std::thread::Builder::new().name("publisher".into()).spawn(move || publish(writer, &queue))?;
+        Ok(Self { messages, thread: Some(thread) })
     }
 
     /// There is a newer head. Never waits.

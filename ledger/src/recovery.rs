@@ -43,12 +43,7 @@ impl fmt::Debug for Options {
 impl Options {
     /// With the ledger's two keys. The checkpoint key's name is the origin.
     pub fn new(event_key: SignerKey, checkpoint_key: SignerKey) -> Self {
-        Self {
-            event_key,
-            checkpoint_key,
-            clock: Box::new(SystemClock::new()),
-            check: Check::Edge,
-        }
+        Self { event_key, checkpoint_key, clock: Box::new(SystemClock::new()), check: Check::Edge }
     }
 
     /// With another clock.
@@ -129,9 +124,9 @@ impl fmt::Display for OpenError {
             Self::Site(error) => error.fmt(f),
             Self::Checkpoint { file, problem } => write!(f, "{}: {problem}; refusing to start", file.display()),
             Self::Blob { digest, problem } => write!(f, "public blob {digest}: {problem}"),
-            Self::Empty => {
-                f.write_str("the folder holds keys but no genesis: making the ledger was interrupted; remove the folder")
-            }
+            Self::Empty => f.write_str(
+                "the folder holds keys but no genesis: making the ledger was interrupted; remove the folder",
+            ),
         }
     }
 }
@@ -166,16 +161,11 @@ pub fn open(
         journal_options.must_reach = checkpoint.size;
     }
     let mut state = State::new();
-    let opened = SegmentJournal::open(dir, &journal_options, &mut |_, leaf| {
-        replay(&mut state, leaf)
-    })
-    .map_err(OpenError::Journal)?;
+    let opened = SegmentJournal::open(dir, &journal_options, &mut |_, leaf| replay(&mut state, leaf))
+        .map_err(OpenError::Journal)?;
     // The journal holds the folder's lock from here on.
     let staging = Staging::open(dir)?;
-    let (content, blobs) = (
-        ContentStore::open(dir, staging.clone())?,
-        BlobStore::open(dir, staging.clone())?,
-    );
+    let (content, blobs) = (ContentStore::open(dir, staging.clone())?, BlobStore::open(dir, staging.clone())?);
     let policy = match begin_with {
         Some(policy) if state.ledger().is_none() => {
             blobs.put(&policy.bundle().to_bytes())?;
@@ -206,8 +196,7 @@ pub fn open(
         policy: Arc::new(policy),
         stopped: RwLock::new(None),
     });
-    let publisher =
-        Publisher::start(site.writer).map_err(IoError::at("start the publisher of", dir))?;
+    let publisher = Publisher::start(site.writer).map_err(IoError::at("start the publisher of", dir))?;
     if head.size.get() > 0 {
         publisher.offer(&head);
     }
@@ -222,14 +211,7 @@ pub fn open(
         judge: Judge::new(options.clock),
         publisher,
     };
-    Ok((
-        Ledger(shared),
-        sequencer,
-        Recovered {
-            torn: opened.torn,
-            site: site.report,
-        },
-    ))
+    Ok((Ledger(shared), sequencer, Recovered { torn: opened.torn, site: site.report }))
 }
 
 /// The published checkpoint. One that does not verify is no ground to start on: it may be all that shows a journal to be
@@ -238,12 +220,10 @@ fn published(dir: &Path, key: &SignerKey) -> Result<Option<Checkpoint>, OpenErro
     let Some(note) = published_note(dir)? else {
         return Ok(None);
     };
-    Checkpoint::open(&note, &key.verifier())
-        .map(Some)
-        .map_err(|error| OpenError::Checkpoint {
-            file: dir.join("public").join("checkpoint"),
-            problem: format!("the published checkpoint does not hold: {error}"),
-        })
+    Checkpoint::open(&note, &key.verifier()).map(Some).map_err(|error| OpenError::Checkpoint {
+        file: dir.join("public").join("checkpoint"),
+        problem: format!("the published checkpoint does not hold: {error}"),
+    })
 }
 
 fn replay(state: &mut State, leaf: &[u8]) -> Result<(), VisitError> {
@@ -257,39 +237,18 @@ fn policy_in_force(state: &State, blobs: &BlobStore) -> Result<Policy, OpenError
     let genesis = &state.ledger().ok_or(OpenError::Empty)?.genesis;
     let blob = |digest: Hash| {
         let problem = |problem: String| OpenError::Blob { digest, problem };
-        blobs
-            .get(&digest)
-            .map_err(|e| problem(e.to_string()))?
-            .ok_or_else(|| problem("missing".into()))
+        blobs.get(&digest).map_err(|e| problem(e.to_string()))?.ok_or_else(|| problem("missing".into()))
     };
-    let unfit = |digest| {
-        move |e: &dyn fmt::Display| OpenError::Blob {
-            digest,
-            problem: e.to_string(),
-        }
-    };
+    let unfit = |digest| move |e: &dyn fmt::Display| OpenError::Blob { digest, problem: e.to_string() };
     let bundle = Bundle::parse(&blob(genesis.policy)?).map_err(|e| unfit(genesis.policy)(&e))?;
-    let manifest =
-        Manifest::parse(&blob(genesis.manifest)?).map_err(|e| unfit(genesis.manifest)(&e))?;
+    let manifest = Manifest::parse(&blob(genesis.manifest)?).map_err(|e| unfit(genesis.manifest)(&e))?;
     Ok(Policy::new(bundle, manifest))
 }
 
 /// The head of what is committed. Signing it again gives the same note: Ed25519 is deterministic.
 fn head(origin: &str, frontier: &proof::merkle::Frontier, key: &SignerKey) -> Head {
     let (size, root) = (frontier.size(), frontier.root());
-    let checkpoint = if size.get() == 0 {
-        String::new()
-    } else {
-        Checkpoint {
-            origin: origin.to_owned(),
-            size,
-            root,
-        }
-        .sign(key)
-    };
-    Head {
-        size,
-        root,
-        checkpoint: checkpoint.into(),
-    }
+    let checkpoint =
+        if size.get() == 0 { String::new() } else { Checkpoint { origin: origin.to_owned(), size, root }.sign(key) };
+    Head { size, root, checkpoint: checkpoint.into() }
 }

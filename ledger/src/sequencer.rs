@@ -44,6 +44,7 @@ pub(crate) struct Request {
 }
 
 /// What the queue carries.
+#[expect(clippy::large_enum_variant, reason = "nearly every message is a command; boxing each would cost more")]
 pub(crate) enum Message {
     Command(Request),
     Stop,
@@ -65,12 +66,7 @@ pub struct Sequencer {
 
 impl std::fmt::Debug for Sequencer {
     fn fmt(&self, f: &mut std::fmt::Formatter<'_>) -> std::fmt::Result {
-        write!(
-            f,
-            "Sequencer({} at {})",
-            self.shared.origin,
-            self.tip.size()
-        )
+        write!(f, "Sequencer({} at {})", self.shared.origin, self.tip.size())
     }
 }
 
@@ -93,13 +89,7 @@ impl Sequencer {
     /// Works until told to stop, or until an outcome is unknown; then publishes the last head.
     pub fn run(mut self) {
         while self.step(true) == Step::Go {}
-        self.publisher.finish(
-            &self
-                .shared
-                .head
-                .read()
-                .unwrap_or_else(PoisonError::into_inner),
-        );
+        self.publisher.finish(&self.shared.head.read().unwrap_or_else(PoisonError::into_inner));
     }
 
     /// Carries out what has queued, as one commit. With `wait`, waits for something to do first.
@@ -121,17 +111,9 @@ impl Sequencer {
             if let Err(SubmitError::Stopped(why)) = &outcome {
                 fault = Some(why.clone());
             }
-            bytes += outcome
-                .as_ref()
-                .map_or(0, |sealed| sealed.iter().map(|s| s.payload.len()).sum());
-            debug_assert!(
-                bytes <= BATCH_BYTES * 2,
-                "one batch stays far below the frame's limit"
-            );
-            decided.push(Decided {
-                reply: Some(request.reply),
-                outcome,
-            });
+            bytes += outcome.as_ref().map_or(0, |sealed| sealed.iter().map(|s| s.payload.len()).sum());
+            debug_assert!(bytes <= BATCH_BYTES * 2, "one batch stays far below the frame's limit");
+            decided.push(Decided { reply: Some(request.reply), outcome });
         }
         let step = match fault {
             // An engine fault leaves a tip that cannot be trusted: nothing of the batch is written.
@@ -142,11 +124,7 @@ impl Sequencer {
     }
 
     fn gather(&mut self, wait: bool) -> (Vec<Request>, bool) {
-        let first = if wait {
-            self.wait()
-        } else {
-            self.queue.try_recv().ok()
-        };
+        let first = if wait { self.wait() } else { self.queue.try_recv().ok() };
         let mut batch = Vec::new();
         let mut next = first;
         while let Some(message) = next {
@@ -155,11 +133,7 @@ impl Sequencer {
                 Message::Command(request) => batch.push(request),
             }
             // 512 commands of at most 16 KiB, each said at most four times over, stay below half the frame's limit.
-            next = if batch.len() < BATCH_COMMANDS {
-                self.queue.try_recv().ok()
-            } else {
-                None
-            };
+            next = if batch.len() < BATCH_COMMANDS { self.queue.try_recv().ok() } else { None };
         }
         (batch, false)
     }
@@ -177,17 +151,8 @@ impl Sequencer {
         }
     }
 
-    fn decide(
-        &mut self,
-        command: &Command,
-        now: Timestamp,
-        seed: Seed,
-    ) -> Result<Vec<Sealed>, SubmitError> {
-        let context = Context {
-            now,
-            seed,
-            policy: &self.shared.policy,
-        };
+    fn decide(&mut self, command: &Command, now: Timestamp, seed: Seed) -> Result<Vec<Sealed>, SubmitError> {
+        let context = Context { now, seed, policy: &self.shared.policy };
         run(&mut self.tip, command, &context).map_err(|error| match error {
             RunError::Rejected(no) => SubmitError::Rejected(no),
             RunError::Broken(illegal) => SubmitError::Stopped(format!("engine fault: {illegal}")),
@@ -198,20 +163,13 @@ impl Sequencer {
     fn expire(&mut self, now: Timestamp, decided: &mut Vec<Decided>) {
         while decided.len() < BATCH_COMMANDS {
             let command = match self.tip.next_due() {
-                Some((due, Due::Approval(id))) if *due <= now => Command::ExpireApproval {
-                    proposal_id: id.clone(),
-                },
-                Some((due, Due::Lease(id))) if *due <= now => {
-                    Command::ExpireLease { job_id: id.clone() }
-                }
+                Some((due, Due::Approval(id))) if *due <= now => Command::ExpireApproval { proposal_id: id.clone() },
+                Some((due, Due::Lease(id))) if *due <= now => Command::ExpireLease { job_id: id.clone() },
                 _ => return,
             };
             let outcome = self.decide(&command, now, Seed::new([0; 32]));
             let done = outcome.is_err();
-            decided.push(Decided {
-                reply: None,
-                outcome,
-            });
+            decided.push(Decided { reply: None, outcome });
             if done {
                 return;
             }
@@ -219,11 +177,7 @@ impl Sequencer {
     }
 
     fn commit(&mut self, decided: Vec<Decided>) -> Step {
-        let sealed: Vec<&Sealed> = decided
-            .iter()
-            .filter_map(|d| d.outcome.as_ref().ok())
-            .flatten()
-            .collect();
+        let sealed: Vec<&Sealed> = decided.iter().filter_map(|d| d.outcome.as_ref().ok()).flatten().collect();
         if sealed.is_empty() {
             for decided in decided {
                 decided.answer_refused();
@@ -237,11 +191,7 @@ impl Sequencer {
             frontier.push(*hash);
         }
         let root = frontier.root();
-        match self.journal.append(&Frame {
-            start: self.frontier.size(),
-            leaves: &leaves,
-            root,
-        }) {
+        match self.journal.append(&Frame { start: self.frontier.size(), leaves: &leaves, root }) {
             Ok(_) => {}
             Err(AppendError::NoRoom(error)) => return self.undo(&error.to_string(), decided),
             Err(error) => return self.stop(&error.to_string(), decided),
@@ -257,34 +207,15 @@ impl Sequencer {
     }
 
     /// Makes a commit visible: tree, state, head, doorbell, in this order.
-    fn publish(
-        &mut self,
-        leaves: Vec<Vec<u8>>,
-        hashes: &[Hash],
-        root: Hash,
-        sealed: &[&Sealed],
-    ) -> Published {
+    fn publish(&mut self, leaves: Vec<Vec<u8>>, hashes: &[Hash], root: Hash, sealed: &[&Sealed]) -> Published {
         let size = self.frontier.size();
         let leaves: Vec<Arc<Vec<u8>>> = leaves.into_iter().map(Arc::new).collect();
         self.shared.tree.append(&leaves, hashes);
-        let checkpoint = Checkpoint {
-            origin: self.shared.origin.clone(),
-            size,
-            root,
-        }
-        .sign(&self.checkpoint_key);
-        let head = Head {
-            size,
-            root,
-            checkpoint: checkpoint.into(),
-        };
+        let checkpoint = Checkpoint { origin: self.shared.origin.clone(), size, root }.sign(&self.checkpoint_key);
+        let head = Head { size, root, checkpoint: checkpoint.into() };
         let mut events = Vec::with_capacity(sealed.len());
         {
-            let mut committed = self
-                .shared
-                .committed
-                .write()
-                .unwrap_or_else(PoisonError::into_inner);
+            let mut committed = self.shared.committed.write().unwrap_or_else(PoisonError::into_inner);
             for sealed in sealed {
                 // The tip took the same events already, so this cannot fail.
                 if let Err(illegal) = committed.apply(&sealed.event, sha256(&sealed.payload)) {
@@ -293,26 +224,16 @@ impl Sequencer {
                 events.push(Arc::new(sealed.event.clone()));
             }
         }
-        *self
-            .shared
-            .head
-            .write()
-            .unwrap_or_else(PoisonError::into_inner) = head.clone();
+        *self.shared.head.write().unwrap_or_else(PoisonError::into_inner) = head.clone();
         self.shared.size.send_replace(size);
         self.publisher.offer(&head);
-        Published {
-            head,
-            events,
-            leaves,
-        }
+        Published { head, events, leaves }
     }
 
     fn sign(&self, sealed: &[&Sealed]) -> Vec<Vec<u8>> {
         let key = self.event_key.secret();
         let key_id = key.public().key_id();
-        let one = |sealed: &&Sealed| {
-            build_leaf(&sealed.payload, &key_id, &sign_event(&sealed.payload, key))
-        };
+        let one = |sealed: &&Sealed| build_leaf(&sealed.payload, &key_id, &sign_event(&sealed.payload, key));
         if sealed.len() < PARALLEL_EVENTS {
             return sealed.iter().map(one).collect();
         }
@@ -332,12 +253,7 @@ impl Sequencer {
     /// Nothing was written: the tip goes back to what is committed, and the writer lives.
     fn undo(&mut self, why: &str, decided: Vec<Decided>) -> Step {
         tracing::error!(why, "no room for a commit; nothing was written");
-        self.tip = self
-            .shared
-            .committed
-            .read()
-            .unwrap_or_else(PoisonError::into_inner)
-            .clone();
+        self.tip = self.shared.committed.read().unwrap_or_else(PoisonError::into_inner).clone();
         for mut decided in decided {
             if decided.outcome.is_ok() {
                 decided.outcome = Err(SubmitError::NoRoom(why.to_owned()));
@@ -350,11 +266,7 @@ impl Sequencer {
     /// The outcome is unknown, or the engine failed: the writer stops, and only a restart decides.
     fn stop(&mut self, why: &str, decided: Vec<Decided>) -> Step {
         tracing::error!(why, "the writer stops");
-        *self
-            .shared
-            .stopped
-            .write()
-            .unwrap_or_else(PoisonError::into_inner) = Some(why.to_owned());
+        *self.shared.stopped.write().unwrap_or_else(PoisonError::into_inner) = Some(why.to_owned());
         for mut decided in decided {
             if decided.outcome.is_ok() {
                 decided.outcome = Err(SubmitError::Stopped(why.to_owned()));
@@ -397,18 +309,8 @@ impl Decided {
         };
         if let Some(reply) = self.reply {
             let part = |all: &[Arc<Event>]| all.iter().skip(at).take(sealed).cloned().collect();
-            let leaves = published
-                .leaves
-                .iter()
-                .skip(at)
-                .take(sealed)
-                .cloned()
-                .collect();
-            let done = Done {
-                events: part(&published.events),
-                leaves,
-                head: published.head.clone(),
-            };
+            let leaves = published.leaves.iter().skip(at).take(sealed).cloned().collect();
+            let done = Done { events: part(&published.events), leaves, head: published.head.clone() };
             let _ = reply.send(Ok(done));
         }
         at + sealed

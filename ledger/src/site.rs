@@ -103,9 +103,7 @@ impl TileTree {
     }
 
     fn tile_path(&self, (level, index): TileId, width: u16) -> Result<PathBuf, TreeError> {
-        Ok(self
-            .public
-            .join(TileCoord::new(level, index, width)?.path()))
+        Ok(self.public.join(TileCoord::new(level, index, width)?.path()))
     }
 
     fn bundle_path(&self, index: u64, width: u16) -> Result<PathBuf, TreeError> {
@@ -121,10 +119,9 @@ impl HashSource for TileTree {
         let lookup = self.edge().lookup(level, index);
         match lookup {
             Lookup::Known(hash) => Ok(hash),
-            Lookup::OnDisk { tile, row, number } => self
-                .load_tile(tile)?
-                .node(row, number)
-                .ok_or(TreeError::Incomplete { level, index }),
+            Lookup::OnDisk { tile, row, number } => {
+                self.load_tile(tile)?.node(row, number).ok_or(TreeError::Incomplete { level, index })
+            }
             Lookup::Incomplete => Err(TreeError::Incomplete { level, index }),
         }
     }

@@ -38,9 +38,7 @@ struct CacheState {
 
 impl Tile {
     pub(crate) const fn new() -> Self {
-        Self {
-            rows: [const { Vec::new() }; TILE_ROWS],
-        }
+        Self { rows: [const { Vec::new() }; TILE_ROWS] }
     }
 
     /// Adds a hash. A tile that is full takes no more.
@@ -74,10 +72,7 @@ impl Tile {
 
     /// The subtree of 2^`row` hashes with this number in the tile, if it is complete.
     pub(crate) fn node(&self, row: u8, number: u64) -> Option<Hash> {
-        self.rows
-            .get(usize::from(row))?
-            .get(in_memory(number))
-            .copied()
+        self.rows.get(usize::from(row))?.get(in_memory(number)).copied()
     }
 
     /// The hash that a full tile is in the level above.
@@ -98,10 +93,7 @@ impl Default for Tile {
 
 impl TileCache {
     pub(crate) fn new(capacity: usize) -> Self {
-        Self {
-            capacity,
-            state: Mutex::default(),
-        }
+        Self { capacity, state: Mutex::default() }
     }
 
     pub(crate) fn get(&self, id: TileId) -> Option<Arc<Tile>> {
@@ -119,11 +111,7 @@ impl TileCache {
         let now = state.clock;
         if state.tiles.len() >= self.capacity {
             // A scan, but only when a tile was read from disk, which costs far more.
-            let oldest = state
-                .tiles
-                .iter()
-                .min_by_key(|(_, (used, _))| *used)
-                .map(|(id, _)| *id);
+            let oldest = state.tiles.iter().min_by_key(|(_, (used, _))| *used).map(|(id, _)| *id);
             oldest.and_then(|oldest| state.tiles.remove(&oldest));
         }
         state.tiles.insert(id, (now, tile));
@@ -131,11 +119,7 @@ impl TileCache {
 
     /// Forgets a tile, so that it is read from disk again.
     pub(crate) fn remove(&self, id: TileId) {
-        self.state
-            .lock()
-            .unwrap_or_else(PoisonError::into_inner)
-            .tiles
-            .remove(&id);
+        self.state.lock().unwrap_or_else(PoisonError::into_inner).tiles.remove(&id);
     }
 }
 

@@ -70,13 +70,7 @@ pub fn scan_check(
 ) -> Result<ScanReport, RebuildError> {
     let mut folded = view::ALL.map(Folded::new);
     let mut at = TreeSize::ZERO;
-    fold_to(
-        &mut folded,
-        &mut at,
-        store.position(),
-        source,
-        &mut progress,
-    )?;
+    fold_to(&mut folded, &mut at, store.position(), source, &mut progress)?;
     // The follower may have gone on meanwhile; from here on it does not.
     let _steady = store.steady();
     let position = store.position();
@@ -96,22 +90,15 @@ fn fold_to(
 ) -> Result<(), StepError> {
     while *at < to {
         let left = usize::try_from(to.get().saturating_sub(at.get())).unwrap_or(READ_EVENTS);
-        let leaves = source
-            .read(at.next_index(), left.min(READ_EVENTS))
-            .map_err(StepError::Source)?;
+        let leaves = source.read(at.next_index(), left.min(READ_EVENTS)).map_err(StepError::Source)?;
         if leaves.is_empty() {
             let what = "the log ends before the rows do".to_owned();
-            return Err(StepError::Event(EventProblem {
-                index: at.next_index(),
-                what,
-            }));
+            return Err(StepError::Event(EventProblem { index: at.next_index(), what }));
         }
         for leaf in &leaves {
             let index = at.next_index();
-            let leaf =
-                Leaf::parse(leaf).map_err(|e| StepError::Event(EventProblem::leaf(index, &e)))?;
-            let event = Event::parse(leaf.payload)
-                .map_err(|e| StepError::Event(EventProblem::event(index, &e)))?;
+            let leaf = Leaf::parse(leaf).map_err(|e| StepError::Event(EventProblem::leaf(index, &e)))?;
+            let event = Event::parse(leaf.payload).map_err(|e| StepError::Event(EventProblem::event(index, &e)))?;
             for one in folded.iter_mut() {
                 one.apply(&event);
             }
@@ -124,43 +111,24 @@ fn fold_to(
 
 fn compare(store: &Store, folded: &[Folded], at: TreeSize) -> Result<ScanReport, RebuildError> {
     let projections = folded.iter().map(Folded::attested).collect();
-    let mut report = ScanReport {
-        position: at,
-        rows: 0,
-        different: 0,
-        told: Vec::new(),
-        projections,
-    };
+    let mut report = ScanReport { position: at, rows: 0, different: 0, told: Vec::new(), projections };
     for (projection, one) in view::ALL.iter().zip(folded) {
         let name = projection.name;
-        let mut missing: BTreeMap<&str, Vec<u8>> = one
-            .rows()
-            .iter()
-            .map(|(key, row)| (key.as_str(), proof::canonical::value_to_vec(row)))
-            .collect();
+        let mut missing: BTreeMap<&str, Vec<u8>> =
+            one.rows().iter().map(|(key, row)| (key.as_str(), proof::canonical::value_to_vec(row))).collect();
         store.every_row(name, |key, stored| {
             report.rows = report.rows.saturating_add(1);
             let folded = missing.remove(key);
             if folded.as_deref() != Some(stored) {
                 let folded = folded.as_deref().map(text);
                 let (key, stored) = (key.to_owned(), Some(text(stored)));
-                report.tell(Difference {
-                    projection: name,
-                    key,
-                    stored,
-                    folded,
-                });
+                report.tell(Difference { projection: name, key, stored, folded });
             }
         })?;
         for (key, row) in missing {
             report.rows = report.rows.saturating_add(1);
             let (key, folded) = (key.to_owned(), Some(text(&row)));
-            report.tell(Difference {
-                projection: name,
-                key,
-                stored: None,
-                folded,
-            });
+            report.tell(Difference { projection: name, key, stored: None, folded });
         }
     }
     Ok(report)

@@ -92,17 +92,11 @@ pub enum RebuildError {
 
 impl EventProblem {
     pub(crate) fn leaf(index: LeafIndex, error: &LeafError) -> Self {
-        Self {
-            index,
-            what: error.to_string(),
-        }
+        Self { index, what: error.to_string() }
     }
 
     pub(crate) fn event(index: LeafIndex, error: &EventError) -> Self {
-        Self {
-            index,
-            what: error.to_string(),
-        }
+        Self { index, what: error.to_string() }
     }
 }
 
@@ -117,11 +111,7 @@ impl fmt::Display for OpenError {
         match self {
             Self::EmptyLog => f.write_str("the log has no genesis yet"),
             Self::Locked(dir) => {
-                write!(
-                    f,
-                    "read models in `{}` are open in another process",
-                    dir.display()
-                )
+                write!(f, "read models in `{}` are open in another process", dir.display())
             }
             Self::Io(dir, error) => write!(f, "read models in `{}`: {error}", dir.display()),
             Self::Store(dir, what) => write!(f, "read models in `{}`: {what}", dir.display()),

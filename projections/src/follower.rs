@@ -33,11 +33,7 @@ pub struct Options {
 
 impl Default for Options {
     fn default() -> Self {
-        Self {
-            batch_events: 512,
-            flush_every: 20_000,
-            attest_every: NonZeroU64::new(1000),
-        }
+        Self { batch_events: 512, flush_every: 20_000, attest_every: NonZeroU64::new(1000) }
     }
 }
 
@@ -52,52 +48,26 @@ impl Follower {
     /// Opens the store in `dir` and starts to follow `source`.
     ///
     /// The answer comes before the store has caught up; see [`Store::wait_for`].
-    pub fn start(
-        dir: &Path,
-        source: impl Source,
-        options: Options,
-    ) -> Result<(Store, Self, Opened), OpenError> {
+    pub fn start(dir: &Path, source: impl Source, options: Options) -> Result<(Store, Self, Opened), OpenError> {
         let (store, writer, opened) = Store::open(dir, &source)?;
         let (stop, stopping) = watch::channel(false);
-        let bells = Bells {
-            committed: source.committed(),
-            stopping,
-            troubles: store.troubles(),
-        };
+        let bells = Bells { committed: source.committed(), stopping, troubles: store.troubles() };
         let history_end = *bells.committed.borrow();
-        let work = Work {
-            source,
-            writer,
-            store: store.clone(),
-            options,
-            bells,
-            history_end,
-            attesting: false,
-        };
+        let work = Work { source, writer, store: store.clone(), options, bells, history_end, attesting: false };
         let closing = store.clone();
         let body = move || {
             // Whatever happens in there, whoever waits for a position is told.
             let run = std::panic::AssertUnwindSafe(|| work.run());
-            let why = std::panic::catch_unwind(run).unwrap_or_else(|panic| {
-                Closed::Failed(format!("a fold panicked: {}", words(&*panic)))
-            });
+            let why = std::panic::catch_unwind(run)
+                .unwrap_or_else(|panic| Closed::Failed(format!("a fold panicked: {}", words(&*panic))));
             if let Closed::Failed(why) = &why {
                 tracing::error!(why, "read models are no longer fed");
             }
             closing.close(why);
         };
-        let thread = thread::Builder::new()
-            .name("projections".into())
-            .spawn(body);
+        let thread = thread::Builder::new().name("projections".into()).spawn(body);
         let thread = thread.map_err(|error| OpenError::Io(dir.to_owned(), error))?;
-        Ok((
-            store,
-            Self {
-                stop,
-                thread: Some(thread),
-            },
-            opened,
-        ))
+        Ok((store, Self { stop, thread: Some(thread) }, opened))
     }
 
     /// Stops after the batch in hand, flushes, and waits until that is done.
@@ -164,9 +134,9 @@ impl<S: Source> Work<S> {
             Ok(()) => Closed::Stopped,
             Err(Fatal::Open(error)) => Closed::Failed(error.to_string()),
             Err(Fatal::Step(error)) => Closed::Failed(error.to_string()),
-            Err(Fatal::TooOften(why)) => Closed::Failed(format!(
-                "replaced {REPLACEMENTS_MAX} times already; now: {why}"
-            )),
+            Err(Fatal::TooOften(why)) => {
+                Closed::Failed(format!("replaced {REPLACEMENTS_MAX} times already; now: {why}"))
+            }
         }
     }
 
@@ -218,10 +188,7 @@ impl<S: Source> Work<S> {
         if history || self.attesting || self.writer.unattested() < every.get() {
             return;
         }
-        match self
-            .source
-            .attest(self.writer.position(), self.writer.digests())
-        {
+        match self.source.attest(self.writer.position(), self.writer.digests()) {
             Ok(()) => self.attesting = true,
             // It is tried again after the next batch.
             Err(error) => tracing::debug!(%error, "digests of the read models were not recorded"),

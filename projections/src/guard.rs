@@ -21,10 +21,7 @@ pub(crate) fn guarded<T>(work: impl FnOnce() -> Result<T, sled::Error>) -> Resul
     match catch_unwind(AssertUnwindSafe(work)) {
         Ok(Ok(value)) => Ok(value),
         Ok(Err(error)) => Err(judge(&error)),
-        Err(panic) => Err(Trouble::Damaged(format!(
-            "sled panicked: {}",
-            words(&*panic)
-        ))),
+        Err(panic) => Err(Trouble::Damaged(format!("sled panicked: {}", words(&*panic)))),
     }
 }
 
@@ -38,11 +35,7 @@ fn judge(error: &sled::Error) -> Trouble {
             // What the file system says of itself is no damage; what sled says of lengths that do
             // not fit its file is.
             let misfit = [ErrorKind::UnexpectedEof, ErrorKind::InvalidData].contains(&io.kind());
-            if misfit {
-                Trouble::Damaged(text)
-            } else {
-                Trouble::Io(text)
-            }
+            if misfit { Trouble::Damaged(text) } else { Trouble::Io(text) }
         }
         sled::Error::CollectionNotFound(_)
         | sled::Error::Unsupported(_)
@@ -53,9 +46,7 @@ fn judge(error: &sled::Error) -> Trouble {
 
 /// What a panic says, as far as it says anything.
 pub(crate) fn words(panic: &(dyn std::any::Any + Send)) -> String {
-    let text = panic
-        .downcast_ref::<&str>()
-        .map(|text| (*text).to_owned())
-        .or_else(|| panic.downcast_ref::<String>().cloned());
+    let text =
+        panic.downcast_ref::<&str>().map(|text| (*text).to_owned()).or_else(|| panic.downcast_ref::<String>().cloned());
     text.unwrap_or_else(|| "no message".to_owned())
 }

@@ -49,15 +49,9 @@ pub use store::{Opened, Order, Phase, Status, Step, Store, Writer};
 extern crate self as countersign_projections;
 #[cfg(test)]
 #[path = "../tests/it/history.rs"]
-#[expect(
-    dead_code,
-    reason = "the tests in here use a part of what those outside do"
-)]
+#[expect(dead_code, reason = "the tests in here use a part of what those outside do")]
 mod history;
 #[cfg(test)]
 #[path = "../tests/it/log.rs"]
-#[expect(
-    dead_code,
-    reason = "the tests in here use a part of what those outside do"
-)]
+#[expect(dead_code, reason = "the tests in here use a part of what those outside do")]
 mod log;

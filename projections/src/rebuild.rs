@@ -35,11 +35,7 @@ pub struct Rebuilt {
 /// Puts the rows in `dir` aside, if there are any, and folds the whole log again.
 ///
 /// No follower may run on `dir`; sled's lock sees to that.
-pub fn rebuild(
-    dir: &Path,
-    source: &dyn Source,
-    mut progress: impl FnMut(Progress),
-) -> Result<Rebuilt, RebuildError> {
+pub fn rebuild(dir: &Path, source: &dyn Source, mut progress: impl FnMut(Progress)) -> Result<Rebuilt, RebuildError> {
     let (store, mut writer, opened) = Store::open(dir, source)?;
     let kept_at = match opened {
         Opened::Fresh => None,
@@ -47,29 +43,18 @@ pub fn rebuild(
         Opened::Replaced { kept_at, .. } => Some(kept_at),
     };
     fold_all(&mut writer, source, &mut progress)?;
-    let rebuilt = Rebuilt {
-        position: writer.position(),
-        projections: writer.digests(),
-        kept_at,
-    };
+    let rebuilt = Rebuilt { position: writer.position(), projections: writer.digests(), kept_at };
     drop(store);
     Ok(rebuilt)
 }
 
-fn fold_all(
-    writer: &mut Writer,
-    source: &dyn Source,
-    progress: &mut dyn FnMut(Progress),
-) -> Result<(), StepError> {
+fn fold_all(writer: &mut Writer, source: &dyn Source, progress: &mut dyn FnMut(Progress)) -> Result<(), StepError> {
     let of = *source.committed().borrow();
     while writer.position() < of {
         if writer.step(source, BATCH_EVENTS)?.events == 0 {
             break;
         }
-        progress(Progress {
-            done: writer.position(),
-            of,
-        });
+        progress(Progress { done: writer.position(), of });
     }
     writer.flush()
 }

@@ -168,26 +168,13 @@ pub struct JobPage {
 
 impl Store {
     /// Proposals, newest first, at most `limit`; with `before`, those submitted before that event.
-    pub fn proposals(
-        &self,
-        limit: usize,
-        before: Option<LeafIndex>,
-    ) -> Result<ProposalPage, ReadError> {
-        let mut page = ProposalPage {
-            proposals: Vec::new(),
-            next: None,
-        };
+    pub fn proposals(&self, limit: usize, before: Option<LeafIndex>) -> Result<ProposalPage, ReadError> {
+        let mut page = ProposalPage { proposals: Vec::new(), next: None };
         if limit == 0 {
             return Ok(page);
         }
         let name = proposals::PROJECTION.name;
-        let places = self.scan(
-            name,
-            "order/",
-            key_of(before).as_deref(),
-            limit,
-            Order::Descending,
-        )?;
+        let places = self.scan(name, "order/", key_of(before).as_deref(), limit, Order::Descending)?;
         for (_, id) in &places {
             if let Some(row) = self.typed_row(name, &format!("proposal/{}", text(id)))? {
                 page.proposals.push(row);
@@ -208,10 +195,8 @@ impl Store {
     pub fn pending_approvals(&self, limit: usize) -> Result<Vec<ApprovalRow>, ReadError> {
         let name = approvals::PROJECTION.name;
         let rows = self.scan(name, "", None, usize::MAX, Order::Ascending)?;
-        let mut waiting: Vec<ApprovalRow> = rows
-            .into_iter()
-            .map(|(key, row)| typed(name, &key, row))
-            .collect::<Result<_, _>>()?;
+        let mut waiting: Vec<ApprovalRow> =
+            rows.into_iter().map(|(key, row)| typed(name, &key, row)).collect::<Result<_, _>>()?;
         waiting.sort_by_key(|row| row.requested);
         waiting.truncate(limit);
         Ok(waiting)
@@ -226,17 +211,9 @@ impl Store {
     /// `status`, only those.
     ///
     /// Looks at no more than 10,000 jobs: a page may have fewer than `limit` and still a `next`.
-    pub fn jobs(
-        &self,
-        limit: usize,
-        before: Option<LeafIndex>,
-        status: Option<&str>,
-    ) -> Result<JobPage, ReadError> {
+    pub fn jobs(&self, limit: usize, before: Option<LeafIndex>, status: Option<&str>) -> Result<JobPage, ReadError> {
         let name = jobs::PROJECTION.name;
-        let mut page = JobPage {
-            jobs: Vec::new(),
-            next: None,
-        };
+        let mut page = JobPage { jobs: Vec::new(), next: None };
         let mut cursor = key_of(before);
         let mut seen = 0;
         while page.jobs.len() < limit && seen < JOBS_SEEN_MAX {
@@ -268,20 +245,13 @@ impl Store {
         self.typed_row(jobs::PROJECTION.name, &format!("job/{id}"))
     }
 
-    fn typed_row<T: DeserializeOwned>(
-        &self,
-        projection: &str,
-        key: &str,
-    ) -> Result<Option<T>, ReadError> {
-        self.row(projection, key)?
-            .map(|row| typed(projection, key, row))
-            .transpose()
+    fn typed_row<T: DeserializeOwned>(&self, projection: &str, key: &str) -> Result<Option<T>, ReadError> {
+        self.row(projection, key)?.map(|row| typed(projection, key, row)).transpose()
     }
 }
 
 fn typed<T: DeserializeOwned>(projection: &str, key: &str, row: Value) -> Result<T, ReadError> {
-    serde_json::from_value(row)
-        .map_err(|error| ReadError::Damaged(format!("row `{key}` of `{projection}`: {error}")))
+    serde_json::from_value(row).map_err(|error| ReadError::Damaged(format!("row `{key}` of `{projection}`: {error}")))
 }
 
 fn key_of(before: Option<LeafIndex>) -> Option<String> {

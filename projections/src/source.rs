@@ -18,11 +18,7 @@ pub trait Source: Send + 'static {
     fn read(&self, from: LeafIndex, max: usize) -> Result<Vec<Arc<Vec<u8>>>, SourceError>;
 
     /// Has the digests that the read models had at `position` recorded in the log. May block.
-    fn attest(
-        &self,
-        position: TreeSize,
-        projections: Vec<ProjectionDigest>,
-    ) -> Result<(), SourceError>;
+    fn attest(&self, position: TreeSize, projections: Vec<ProjectionDigest>) -> Result<(), SourceError>;
 }
 
 impl Source for Ledger {
@@ -34,18 +30,9 @@ impl Source for Ledger {
         Self::read(self, from, max).map_err(SourceError::new)
     }
 
-    fn attest(
-        &self,
-        position: TreeSize,
-        projections: Vec<ProjectionDigest>,
-    ) -> Result<(), SourceError> {
-        let command = Command::AttestProjections {
-            position,
-            projections,
-        };
-        self.submit_blocking(command)
-            .map(drop)
-            .map_err(SourceError::new)
+    fn attest(&self, position: TreeSize, projections: Vec<ProjectionDigest>) -> Result<(), SourceError> {
+        let command = Command::AttestProjections { position, projections };
+        self.submit_blocking(command).map(drop).map_err(SourceError::new)
     }
 }
 

@@ -123,9 +123,7 @@ impl Store {
             status: watch::Sender::new(status),
             trouble: watch::Sender::new(None),
         };
-        let store = Self {
-            shared: Arc::new(shared),
-        };
+        let store = Self { shared: Arc::new(shared) };
         let writer = Writer::new(store.clone(), ready.meta);
         Ok((store, writer, ready.opened))
     }
@@ -153,11 +151,7 @@ impl Store {
     /// Waits until `at_least` events are folded, so that a client reads its own writes.
     ///
     /// To see the event at leaf index `seq`, wait for `seq.size_after()`.
-    pub async fn wait_for(
-        &self,
-        at_least: TreeSize,
-        timeout: Duration,
-    ) -> Result<TreeSize, WaitError> {
+    pub async fn wait_for(&self, at_least: TreeSize, timeout: Duration) -> Result<TreeSize, WaitError> {
         let mut status = self.watch();
         let done = |now: &Status| now.position >= at_least || matches!(now.phase, Phase::Closed(_));
         let reached = tokio::time::timeout(timeout, status.wait_for(done)).await;
@@ -165,23 +159,14 @@ impl Store {
         match (reached, now.phase) {
             _ if now.position >= at_least => Ok(now.position),
             (Ok(_), Phase::Closed(why)) => Err(WaitError::Closed(why)),
-            (Ok(_) | Err(_), _) => Err(WaitError::TimedOut {
-                position: now.position,
-            }),
+            (Ok(_) | Err(_), _) => Err(WaitError::TimedOut { position: now.position }),
         }
     }
 
     /// Something that reads the database, with every panic and error of sled's made a
     /// [`ReadError`], and told to the follower.
-    pub(crate) fn with_db<T>(
-        &self,
-        work: impl FnOnce(&sled::Db) -> Result<T, sled::Error>,
-    ) -> Result<T, ReadError> {
-        let slot = self
-            .shared
-            .db
-            .read()
-            .unwrap_or_else(PoisonError::into_inner);
+    pub(crate) fn with_db<T>(&self, work: impl FnOnce(&sled::Db) -> Result<T, sled::Error>) -> Result<T, ReadError> {
+        let slot = self.shared.db.read().unwrap_or_else(PoisonError::into_inner);
         let db = slot.as_ref().ok_or(ReadError::Rebuilding)?;
         let what = match guarded(|| work(db)) {
             Ok(value) => return Ok(value),
@@ -211,35 +196,24 @@ impl Store {
 
     /// Keeps rows and position as they are while the guard lives. Taken before `db`.
     pub(crate) fn steady(&self) -> MutexGuard<'_, ()> {
-        self.shared
-            .steady
-            .lock()
-            .unwrap_or_else(PoisonError::into_inner)
+        self.shared.steady.lock().unwrap_or_else(PoisonError::into_inner)
     }
 
     /// Says that nobody feeds the store any more.
     pub(crate) fn close(&self, why: Closed) {
-        self.shared
-            .status
-            .send_modify(|status| status.phase = Phase::Closed(why));
+        self.shared.status.send_modify(|status| status.phase = Phase::Closed(why));
     }
 }
 
 impl fmt::Debug for Store {
     fn fmt(&self, f: &mut fmt::Formatter<'_>) -> fmt::Result {
-        f.debug_struct("Store")
-            .field("dir", &self.shared.dir)
-            .finish_non_exhaustive()
+        f.debug_struct("Store").field("dir", &self.shared.dir).finish_non_exhaustive()
     }
 }
 
 impl Drop for Shared {
     fn drop(&mut self) {
-        let db = self
-            .db
-            .get_mut()
-            .unwrap_or_else(PoisonError::into_inner)
-            .take();
+        let db = self.db.get_mut().unwrap_or_else(PoisonError::into_inner).take();
         if let Some(Err(Trouble::Damaged(what) | Trouble::Io(what))) = db.map(Db::close) {
             tracing::warn!(dir = %self.dir.display(), what, "read models were not closed cleanly");
         }

@@ -52,11 +52,7 @@ pub(crate) fn decode_array<const N: usize>(text: &str) -> Result<[u8; N], Base64
         base64ct::Error::InvalidLength => Base64Error::DecodedLength { expected: N },
         base64ct::Error::InvalidEncoding => Base64Error::Encoding,
     })?;
-    if decoded.len() == N {
-        Ok(bytes)
-    } else {
-        Err(Base64Error::DecodedLength { expected: N })
-    }
+    if decoded.len() == N { Ok(bytes) } else { Err(Base64Error::DecodedLength { expected: N }) }
 }
 
 /// Appends `bytes` as base64 to a byte buffer.
@@ -75,10 +71,7 @@ impl fmt::Display for Base64Error {
     fn fmt(&self, f: &mut fmt::Formatter<'_>) -> fmt::Result {
         match self {
             Self::Length { got } => {
-                write!(
-                    f,
-                    "expected a multiple of four base64 characters, got {got}"
-                )
+                write!(f, "expected a multiple of four base64 characters, got {got}")
             }
             Self::Encoding => f.write_str("expected canonical standard base64 with padding"),
             Self::DecodedLength { expected } => {
@@ -114,8 +107,8 @@ mod tests {
     #[test]
     fn other_spellings_are_refused() {
         for text in [
-            "Zg", "Zg=", "Zh==", "Zm9=", "Zm9v\n", "Z g=", "Zm-_", "====", "Zg==Zg==", "=Zg=",
-            "Zg=a", "Z===", "Zm9vY===",
+            "Zg", "Zg=", "Zh==", "Zm9=", "Zm9v\n", "Z g=", "Zm-_", "====", "Zg==Zg==", "=Zg=", "Zg=a", "Z===",
+            "Zm9vY===",
         ] {
             assert!(decode(text).is_err(), "{text:?}");
         }
@@ -134,22 +127,10 @@ mod tests {
     #[test]
     fn arrays_need_their_exact_length() {
         assert_eq!(decode_array::<1>("Zg==").unwrap(), *b"f");
-        assert_eq!(
-            decode_array::<2>("Zg=="),
-            Err(Base64Error::DecodedLength { expected: 2 })
-        );
-        assert_eq!(
-            decode_array::<3>("Zm8="),
-            Err(Base64Error::DecodedLength { expected: 3 })
-        );
-        assert_eq!(
-            decode_array::<4>("Zg=="),
-            Err(Base64Error::DecodedLength { expected: 4 })
-        );
-        assert_eq!(
-            decode_array::<1>("Zm9v"),
-            Err(Base64Error::DecodedLength { expected: 1 })
-        );
+        assert_eq!(decode_array::<2>("Zg=="), Err(Base64Error::DecodedLength { expected: 2 }));
+        assert_eq!(decode_array::<3>("Zm8="), Err(Base64Error::DecodedLength { expected: 3 }));
+        assert_eq!(decode_array::<4>("Zg=="), Err(Base64Error::DecodedLength { expected: 4 }));
+        assert_eq!(decode_array::<1>("Zm9v"), Err(Base64Error::DecodedLength { expected: 1 }));
         assert_eq!(decode_array::<1>("Zh=="), Err(Base64Error::Encoding));
     }
 }

@@ -43,16 +43,12 @@ pub fn parse(bytes: &[u8]) -> Result<Value, JsonError> {
 
 /// Reads one JSON document that is spelled exactly as [`to_vec`] spells it.
 pub fn parse_canonical(bytes: &[u8]) -> Result<Value, JsonError> {
-    Parser::new(bytes, Mode::Canonical)?
-        .document(&Tree)
-        .map_err(|error| explain(bytes, error))
+    Parser::new(bytes, Mode::Canonical)?.document(&Tree).map_err(|error| explain(bytes, error))
 }
 
 /// The verdict of [`parse_canonical`], without building the tree.
 pub fn is_canonical(bytes: &[u8]) -> Result<(), JsonError> {
-    Parser::new(bytes, Mode::Canonical)?
-        .document(&Check)
-        .map_err(|error| explain(bytes, error))
+    Parser::new(bytes, Mode::Canonical)?.document(&Check).map_err(|error| explain(bytes, error))
 }
 
 /// Writes a value in canonical form.
@@ -92,11 +88,7 @@ fn explain(bytes: &[u8], error: JsonError) -> JsonError {
         Err(error) => return error,
     };
     let canonical = value_to_vec(&value);
-    let same = bytes
-        .iter()
-        .zip(&canonical)
-        .take_while(|(a, b)| a == b)
-        .count();
+    let same = bytes.iter().zip(&canonical).take_while(|(a, b)| a == b).count();
     if same == bytes.len() && same == canonical.len() {
         return error;
     }

@@ -59,40 +59,23 @@ pub enum CheckpointError {
 impl Checkpoint {
     /// Reads the text of a checkpoint, in its only spelling.
     pub fn parse_body(body: &str) -> Result<Self, CheckpointError> {
-        let mut lines = body
-            .strip_suffix('\n')
-            .ok_or(CheckpointError::Lines)?
-            .split('\n');
-        let (Some(origin), Some(size), Some(root), None) =
-            (lines.next(), lines.next(), lines.next(), lines.next())
+        let mut lines = body.strip_suffix('\n').ok_or(CheckpointError::Lines)?.split('\n');
+        let (Some(origin), Some(size), Some(root), None) = (lines.next(), lines.next(), lines.next(), lines.next())
         else {
             return Err(CheckpointError::Lines);
         };
         let origin = KeyName::new(origin).map_err(|_| CheckpointError::Origin)?;
-        let size = parse_decimal(size)
-            .map(TreeSize::new)
-            .ok_or(CheckpointError::Size)?;
-        let root = base64::decode_array(root)
-            .map(Hash::new)
-            .map_err(|_| CheckpointError::Root)?;
+        let size = parse_decimal(size).map(TreeSize::new).ok_or(CheckpointError::Size)?;
+        let root = base64::decode_array(root).map(Hash::new).map_err(|_| CheckpointError::Root)?;
         if size == TreeSize::ZERO && root != empty_root() {
             return Err(CheckpointError::EmptyRoot);
         }
-        Ok(Self {
-            origin: origin.as_str().into(),
-            size,
-            root,
-        })
+        Ok(Self { origin: origin.as_str().into(), size, root })
     }
 
     /// The text that is signed.
     pub fn body(&self) -> String {
-        alloc::format!(
-            "{}\n{}\n{}\n",
-            self.origin,
-            self.size,
-            base64::encode(self.root.as_bytes())
-        )
+        alloc::format!("{}\n{}\n{}\n", self.origin, self.size, base64::encode(self.root.as_bytes()))
     }
 
     /// The signed note. The signer's name should be the origin, or [`open`](Self::open) will
@@ -109,8 +92,7 @@ impl Checkpoint {
             return Err(CheckpointError::NotALogKey);
         }
         let note = Note::parse(note).map_err(CheckpointError::Note)?;
-        note.verify(core::slice::from_ref(key))
-            .map_err(CheckpointError::Note)?;
+        note.verify(core::slice::from_ref(key)).map_err(CheckpointError::Note)?;
         let checkpoint = Self::parse_body(&note.text)?;
         if checkpoint.origin != key.name().as_str() {
             let (expected, got) = (key.name().clone(), checkpoint.origin);
@@ -122,13 +104,8 @@ impl Checkpoint {
 
 /// A decimal number in its only spelling: digits, no sign, no leading zero.
 pub(crate) fn parse_decimal(text: &str) -> Option<u64> {
-    let is_canonical =
-        text.bytes().all(|byte| byte.is_ascii_digit()) && (text == "0" || !text.starts_with('0'));
-    if is_canonical {
-        text.parse().ok()
-    } else {
-        None
-    }
+    let is_canonical = text.bytes().all(|byte| byte.is_ascii_digit()) && (text == "0" || !text.starts_with('0'));
+    if is_canonical { text.parse().ok() } else { None }
 }
 
 impl fmt::Display for CheckpointError {
@@ -140,10 +117,7 @@ impl fmt::Display for CheckpointError {
             Self::Root => f.write_str("expected the base64 of a root hash in the third line"),
             Self::EmptyRoot => f.write_str("expected the empty root for an empty tree"),
             Self::OtherLog { expected, got } => {
-                write!(
-                    f,
-                    "expected a checkpoint of `{expected}`, got one of `{got}`"
-                )
+                write!(f, "expected a checkpoint of `{expected}`, got one of `{got}`")
             }
             Self::NotALogKey => f.write_str("expected a log's key, got a witness's"),
             Self::Note(error) => error.fmt(f),

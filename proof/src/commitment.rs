@@ -41,11 +41,7 @@ impl Salt {
 impl Commitment {
     /// Commits to a body.
     pub fn new(salt: &Salt, body: &[u8], media_type: &str) -> Self {
-        Self {
-            length: length(body),
-            media_type: media_type.into(),
-            sha256: digest(salt, body),
-        }
+        Self { length: length(body), media_type: media_type.into(), sha256: digest(salt, body) }
     }
 
     /// Whether this is the commitment to `body` under `salt`. Says nothing of the media type.
@@ -91,9 +87,7 @@ impl Serialize for Salt {
 impl<'de> Deserialize<'de> for Salt {
     fn deserialize<D: Deserializer<'de>>(deserializer: D) -> Result<Self, D::Error> {
         let text = String::deserialize(deserializer)?;
-        decode_hex(&text)
-            .map(Self)
-            .ok_or_else(|| de::Error::custom("expected 64 lower-case hex digits"))
+        decode_hex(&text).map(Self).ok_or_else(|| de::Error::custom("expected 64 lower-case hex digits"))
     }
 }
 

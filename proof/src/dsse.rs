@@ -55,18 +55,10 @@ pub enum EnvelopeError {
 /// The pre-authentication encoding: `DSSEv1 <len> <type> <len> <body>`.
 pub fn pae(payload_type: &str, body: &[u8]) -> Vec<u8> {
     // Room for the word, two lengths of at most 20 digits and four spaces.
-    let capacity = payload_type
-        .len()
-        .saturating_add(body.len())
-        .saturating_add(50);
+    let capacity = payload_type.len().saturating_add(body.len()).saturating_add(50);
     let mut head = String::with_capacity(capacity);
     // Writing into a String cannot fail.
-    let _ = write!(
-        head,
-        "DSSEv1 {} {payload_type} {} ",
-        payload_type.len(),
-        body.len()
-    );
+    let _ = write!(head, "DSSEv1 {} {payload_type} {} ", payload_type.len(), body.len());
     let mut bytes = head.into_bytes();
     bytes.extend_from_slice(body);
     bytes
@@ -79,10 +71,7 @@ impl Envelope {
         Self {
             payload_type: payload_type.into(),
             payload: payload.to_vec(),
-            signatures: alloc::vec![EnvelopeSignature {
-                keyid: key.public().key_id(),
-                sig
-            }],
+            signatures: alloc::vec![EnvelopeSignature { keyid: key.public().key_id(), sig }],
         }
     }
 
@@ -103,17 +92,13 @@ pub(crate) fn verify_signatures(
     key: &PublicKey,
 ) -> Result<(), EnvelopeError> {
     let keyid = key.key_id();
-    let mut claims = signatures
-        .iter()
-        .filter(|claim| claim.keyid == keyid)
-        .peekable();
+    let mut claims = signatures.iter().filter(|claim| claim.keyid == keyid).peekable();
     if claims.peek().is_none() {
         return Err(EnvelopeError::NotSigned { keyid });
     }
     let message = pae(payload_type, payload);
     for claim in claims {
-        key.verify(&message, &claim.sig)
-            .map_err(|_| EnvelopeError::BadSignature { keyid })?;
+        key.verify(&message, &claim.sig).map_err(|_| EnvelopeError::BadSignature { keyid })?;
     }
     Ok(())
 }
@@ -127,15 +112,10 @@ fn read_base64<'de, D: Deserializer<'de>>(deserializer: D) -> Result<Vec<u8>, D:
     base64::decode(&text).map_err(de::Error::custom)
 }
 
-fn read_signatures<'de, D: Deserializer<'de>>(
-    deserializer: D,
-) -> Result<Vec<EnvelopeSignature>, D::Error> {
+fn read_signatures<'de, D: Deserializer<'de>>(deserializer: D) -> Result<Vec<EnvelopeSignature>, D::Error> {
     let signatures = Vec::deserialize(deserializer)?;
     if signatures.is_empty() || signatures.len() > MAX_ENVELOPE_SIGNATURES {
-        return Err(de::Error::invalid_length(
-            signatures.len(),
-            &"1 to 16 signatures",
-        ));
+        return Err(de::Error::invalid_length(signatures.len(), &"1 to 16 signatures"));
     }
     Ok(signatures)
 }

@@ -105,9 +105,7 @@ impl core::error::Error for HashError {}
 /// Writes `bytes` (at most 32) as lower-case hex, without allocating.
 pub(crate) fn write_hex(bytes: &[u8], f: &mut fmt::Formatter<'_>) -> fmt::Result {
     let mut buffer = [0; 64];
-    let text = buffer
-        .get_mut(..bytes.len().saturating_mul(2))
-        .ok_or(fmt::Error)?;
+    let text = buffer.get_mut(..bytes.len().saturating_mul(2)).ok_or(fmt::Error)?;
     hex::encode_to_slice(bytes, text).map_err(|_| fmt::Error)?;
     f.pad(core::str::from_utf8(text).map_err(|_| fmt::Error)?)
 }
@@ -142,13 +140,9 @@ mod tests {
     #[test]
     fn text_has_one_spelling() {
         assert_eq!(ABC.parse::<Hash>().unwrap(), sha256(b"abc"));
-        for other in [
-            &ABC.to_uppercase(),
-            ABC.trim_start_matches("ba"),
-            &std::format!("{ABC}0"),
-            "",
-            &ABC.replace('b', "g"),
-        ] {
+        for other in
+            [&ABC.to_uppercase(), ABC.trim_start_matches("ba"), &std::format!("{ABC}0"), "", &ABC.replace('b', "g")]
+        {
             assert_eq!(other.parse::<Hash>(), Err(HashError), "{other}");
         }
     }

@@ -5,16 +5,12 @@ use core::fmt;
 use serde::{Deserialize, Serialize};
 
 /// The position of a leaf in the log, counted from zero.
-#[derive(
-    Clone, Copy, Debug, Default, PartialEq, Eq, PartialOrd, Ord, Hash, Serialize, Deserialize,
-)]
+#[derive(Clone, Copy, Debug, Default, PartialEq, Eq, PartialOrd, Ord, Hash, Serialize, Deserialize)]
 #[serde(transparent)]
 pub struct LeafIndex(u64);
 
 /// The number of leaves in a tree.
-#[derive(
-    Clone, Copy, Debug, Default, PartialEq, Eq, PartialOrd, Ord, Hash, Serialize, Deserialize,
-)]
+#[derive(Clone, Copy, Debug, Default, PartialEq, Eq, PartialOrd, Ord, Hash, Serialize, Deserialize)]
 #[serde(transparent)]
 pub struct TreeSize(u64);
 
@@ -105,13 +101,7 @@ mod tests {
     #[test]
     fn both_are_plain_json_numbers() {
         assert_eq!(serde_json::to_string(&LeafIndex::new(7)).unwrap(), "7");
-        assert_eq!(
-            serde_json::from_str::<TreeSize>("9").unwrap(),
-            TreeSize::new(9)
-        );
-        assert_eq!(
-            std::format!("{}/{}", LeafIndex::new(1), TreeSize::new(2)),
-            "1/2"
-        );
+        assert_eq!(serde_json::from_str::<TreeSize>("9").unwrap(), TreeSize::new(9));
+        assert_eq!(std::format!("{}/{}", LeafIndex::new(1), TreeSize::new(2)), "1/2");
     }
 }

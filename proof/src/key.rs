@@ -108,9 +108,7 @@ impl PublicKey {
     /// Whether `signature` is this key's over exactly these bytes.
     pub fn verify(&self, message: &[u8], signature: &Signature) -> Result<(), SignatureError> {
         let signature = ed25519_dalek::Signature::from_bytes(&signature.0);
-        self.key
-            .verify_strict(message, &signature)
-            .map_err(|_| SignatureError::Invalid)
+        self.key.verify_strict(message, &signature).map_err(|_| SignatureError::Invalid)
     }
 }
 
@@ -128,10 +126,7 @@ impl Signature {
 
     /// A signature from a slice of 64 bytes.
     pub fn from_slice(bytes: &[u8]) -> Result<Self, SignatureError> {
-        bytes
-            .try_into()
-            .map(Self)
-            .map_err(|_| SignatureError::Length { got: bytes.len() })
+        bytes.try_into().map(Self).map_err(|_| SignatureError::Length { got: bytes.len() })
     }
 
     /// The signature's bytes.
@@ -227,9 +222,7 @@ impl Serialize for Signature {
 impl<'de> Deserialize<'de> for Signature {
     fn deserialize<D: Deserializer<'de>>(deserializer: D) -> Result<Self, D::Error> {
         let text = String::deserialize(deserializer)?;
-        base64::decode_array(&text)
-            .map(Self)
-            .map_err(de::Error::custom)
+        base64::decode_array(&text).map(Self).map_err(de::Error::custom)
     }
 }
 

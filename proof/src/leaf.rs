@@ -74,10 +74,7 @@ pub fn sign_event(payload: &[u8], key: &SecretKey) -> Signature {
 pub fn build_leaf(payload: &[u8], keyid: &KeyId, sig: &Signature) -> Vec<u8> {
     let frame = [PAYLOAD, SIGNATURES, KEYID, SIG, END_SIGNATURE, END];
     let fixed: usize = frame.iter().map(|part| part.len()).sum();
-    let capacity = fixed
-        .saturating_add(payload.len())
-        .saturating_add(KeyId::TEXT_LEN)
-        .saturating_add(SIG_TEXT_LEN);
+    let capacity = fixed.saturating_add(payload.len()).saturating_add(KeyId::TEXT_LEN).saturating_add(SIG_TEXT_LEN);
     let mut leaf = Vec::with_capacity(capacity);
     leaf.extend_from_slice(PAYLOAD);
     leaf.extend_from_slice(payload);
@@ -128,10 +125,7 @@ impl<'a> Leaf<'a> {
         }
         reader.skip(END)?;
         if reader.rest().is_empty() {
-            Ok(Self {
-                payload,
-                signatures,
-            })
+            Ok(Self { payload, signatures })
         } else {
             Err(LeafError::Frame { offset: reader.at })
         }
@@ -156,18 +150,9 @@ impl<'a> Reader<'a> {
 
     /// Steps over exactly these bytes.
     fn skip(&mut self, part: &[u8]) -> Result<(), LeafError> {
-        let same = self
-            .rest()
-            .iter()
-            .zip(part)
-            .take_while(|(a, b)| a == b)
-            .count();
+        let same = self.rest().iter().zip(part).take_while(|(a, b)| a == b).count();
         self.at = self.at.saturating_add(same);
-        if same == part.len() {
-            Ok(())
-        } else {
-            Err(LeafError::Frame { offset: self.at })
-        }
+        if same == part.len() { Ok(()) } else { Err(LeafError::Frame { offset: self.at }) }
     }
 
     fn payload(&mut self) -> Result<&'a [u8], LeafError> {
@@ -176,8 +161,7 @@ impl<'a> Reader<'a> {
             return Err(LeafError::PayloadType);
         }
         let start = self.at;
-        let len = canonical::canonical_prefix(rest)
-            .map_err(|error| LeafError::Payload(error.shifted(start)))?;
+        let len = canonical::canonical_prefix(rest).map_err(|error| LeafError::Payload(error.shifted(start)))?;
         self.at = start.saturating_add(len);
         Ok(rest.get(..len).unwrap_or_default())
     }
@@ -185,15 +169,11 @@ impl<'a> Reader<'a> {
     fn signature(&mut self) -> Result<EnvelopeSignature, LeafError> {
         self.skip(KEYID)?;
         let error = LeafError::Signature { offset: self.at };
-        let keyid = self
-            .text(KeyId::TEXT_LEN)
-            .and_then(|text| text.parse().ok());
+        let keyid = self.text(KeyId::TEXT_LEN).and_then(|text| text.parse().ok());
         let keyid = keyid.ok_or(error)?;
         self.skip(SIG)?;
         let error = LeafError::Signature { offset: self.at };
-        let sig = self
-            .text(SIG_TEXT_LEN)
-            .and_then(|text| base64::decode_array(text).ok());
+        let sig = self.text(SIG_TEXT_LEN).and_then(|text| base64::decode_array(text).ok());
         let sig = sig.map(Signature::new).ok_or(error)?;
         self.skip(END_SIGNATURE)?;
         Ok(EnvelopeSignature { keyid, sig })
@@ -211,10 +191,7 @@ impl fmt::Display for LeafError {
     fn fmt(&self, f: &mut fmt::Formatter<'_>) -> fmt::Result {
         match self {
             Self::Size { got } => {
-                write!(
-                    f,
-                    "expected a leaf of at most {MAX_LEAF_BYTES} bytes, got {got}"
-                )
+                write!(f, "expected a leaf of at most {MAX_LEAF_BYTES} bytes, got {got}")
             }
             Self::Frame { offset } => write!(f, "not the form of a leaf at byte {offset}"),
             Self::PayloadType => f.write_str("expected a JSON object as payload"),

@@ -109,21 +109,13 @@ impl Note {
                 continue;
             }
             for claim in claims {
-                claim
-                    .verify(&self.text, key)
-                    .map_err(|_| NoteError::BadSignature {
-                        name: key.name().clone(),
-                    })?;
+                claim.verify(&self.text, key).map_err(|_| NoteError::BadSignature { name: key.name().clone() })?;
             }
             if !signers.contains(&key) {
                 signers.push(key);
             }
         }
-        if signers.is_empty() {
-            Err(NoteError::NoKnownKey)
-        } else {
-            Ok(signers)
-        }
+        if signers.is_empty() { Err(NoteError::NoKnownKey) } else { Ok(signers) }
     }
 }
 
@@ -134,19 +126,12 @@ impl NoteSignature {
 
     fn verify(&self, text: &str, key: &VerifierKey) -> Result<(), SignatureError> {
         match key.kind() {
-            KeyKind::Ed25519 => key
-                .key()
-                .verify(text.as_bytes(), &Signature::from_slice(&self.blob)?),
+            KeyKind::Ed25519 => key.key().verify(text.as_bytes(), &Signature::from_slice(&self.blob)?),
             KeyKind::Cosignature => {
                 let (time, signature) =
-                    self.blob
-                        .split_first_chunk::<8>()
-                        .ok_or(SignatureError::Length {
-                            got: self.blob.len(),
-                        })?;
+                    self.blob.split_first_chunk::<8>().ok_or(SignatureError::Length { got: self.blob.len() })?;
                 let message = cosignature_message(u64::from_be_bytes(*time), text);
-                key.key()
-                    .verify(message.as_bytes(), &Signature::from_slice(signature)?)
+                key.key().verify(message.as_bytes(), &Signature::from_slice(signature)?)
             }
         }
     }
@@ -172,11 +157,7 @@ fn parse_line(line: &str) -> Option<NoteSignature> {
     if blob.is_empty() {
         return None;
     }
-    Some(NoteSignature {
-        name,
-        hash: u32::from_be_bytes(*hash),
-        blob: blob.to_vec(),
-    })
+    Some(NoteSignature { name, hash: u32::from_be_bytes(*hash), blob: blob.to_vec() })
 }
 
 impl fmt::Display for NoteSignature {
@@ -184,12 +165,7 @@ impl fmt::Display for NoteSignature {
         let mut bytes = Vec::with_capacity(self.blob.len().saturating_add(4));
         bytes.extend_from_slice(&self.hash.to_be_bytes());
         bytes.extend_from_slice(&self.blob);
-        write!(
-            f,
-            "{SIGNATURE_PREFIX}{} {}",
-            self.name,
-            base64::encode(&bytes)
-        )
+        write!(f, "{SIGNATURE_PREFIX}{} {}", self.name, base64::encode(&bytes))
     }
 }
 
@@ -207,16 +183,11 @@ impl fmt::Display for NoteError {
     fn fmt(&self, f: &mut fmt::Formatter<'_>) -> fmt::Result {
         match self {
             Self::Size { got } => {
-                write!(
-                    f,
-                    "expected a note of at most {MAX_NOTE_BYTES} bytes, got {got}"
-                )
+                write!(f, "expected a note of at most {MAX_NOTE_BYTES} bytes, got {got}")
             }
             Self::ControlCharacter => f.write_str("control character in a note"),
             Self::FinalNewline => f.write_str("expected a newline at the end of the note's text"),
-            Self::NoSignatures => {
-                f.write_str("expected a blank line and signature lines at the end of the note")
-            }
+            Self::NoSignatures => f.write_str("expected a blank line and signature lines at the end of the note"),
             Self::TooManySignatures => {
                 write!(f, "expected at most {MAX_NOTE_SIGNATURES} signature lines")
             }

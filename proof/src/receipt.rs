@@ -46,10 +46,7 @@ pub struct ReceiptEntry {
     /// The exact text of the leaf.
     pub leaf: String,
     /// The path from the leaf's sibling upwards.
-    #[serde(
-        serialize_with = "json::write_path",
-        deserialize_with = "json::read_path"
-    )]
+    #[serde(serialize_with = "json::write_path", deserialize_with = "json::read_path")]
     pub path: Vec<Hash>,
 }
 
@@ -69,43 +66,28 @@ impl Receipt {
     /// Says nothing of what the leaves mean, nor of the signatures inside them.
     pub fn verify(&self, key: &VerifierKey) -> Result<VerifiedReceipt, ReceiptError> {
         self.check_shape()?;
-        let checkpoint =
-            Checkpoint::open(&self.checkpoint, key).map_err(ReceiptError::Checkpoint)?;
+        let checkpoint = Checkpoint::open(&self.checkpoint, key).map_err(ReceiptError::Checkpoint)?;
         let mut entries = Vec::with_capacity(self.entries.len());
         for ReceiptEntry { index, leaf, path } in &self.entries {
             let hash = merkle::leaf_hash(leaf.as_bytes());
             merkle::verify_inclusion(&hash, *index, checkpoint.size, path, &checkpoint.root)
-                .map_err(|error| ReceiptError::Inclusion {
-                    index: *index,
-                    error,
-                })?;
+                .map_err(|error| ReceiptError::Inclusion { index: *index, error })?;
             entries.push((*index, leaf.as_bytes().to_vec()));
         }
-        Ok(VerifiedReceipt {
-            checkpoint,
-            entries,
-        })
+        Ok(VerifiedReceipt { checkpoint, entries })
     }
 
     /// The bounds and the order, which need no key.
     fn check_shape(&self) -> Result<(), ReceiptError> {
         if self.entries.is_empty() || self.entries.len() > MAX_RECEIPT_ENTRIES {
-            return Err(ReceiptError::Entries {
-                got: self.entries.len(),
-            });
+            return Err(ReceiptError::Entries { got: self.entries.len() });
         }
         for ReceiptEntry { index, leaf, path } in &self.entries {
             if leaf.len() > MAX_LEAF_BYTES {
-                return Err(ReceiptError::LeafSize {
-                    index: *index,
-                    got: leaf.len(),
-                });
+                return Err(ReceiptError::LeafSize { index: *index, got: leaf.len() });
             }
             if path.len() > MAX_PATH_HASHES {
-                return Err(ReceiptError::PathLength {
-                    index: *index,
-                    got: path.len(),
-                });
+                return Err(ReceiptError::PathLength { index: *index, got: path.len() });
             }
         }
         if !self.entries.is_sorted_by(|a, b| a.index < b.index) {
@@ -122,8 +104,8 @@ impl Receipt {
     /// Reads a receipt from JSON in any spelling, refusing unknown fields.
     pub fn parse_json(bytes: &[u8]) -> Result<Self, ReceiptError> {
         let value = canonical::parse(bytes).map_err(ReceiptError::Json)?;
-        let receipt: Self = serde_json::from_value(value)
-            .map_err(|error| ReceiptError::Fields(alloc::format!("{error}")))?;
+        let receipt: Self =
+            serde_json::from_value(value).map_err(|error| ReceiptError::Fields(alloc::format!("{error}")))?;
         receipt.check_shape()?;
         Ok(receipt)
     }
@@ -131,9 +113,7 @@ impl Receipt {
     /// The receipt's only entry as a `.tlog-proof` file, with the leaf as `extra`.
     pub fn to_tlog_proof(&self) -> Result<String, ReceiptError> {
         let [entry] = self.entries.as_slice() else {
-            return Err(ReceiptError::NotOneEntry {
-                got: self.entries.len(),
-            });
+            return Err(ReceiptError::NotOneEntry { got: self.entries.len() });
         };
         let proof = TlogProof {
             extra: Some(entry.leaf.as_bytes().to_vec()),
@@ -149,15 +129,8 @@ impl Receipt {
         let proof = TlogProof::parse(text).map_err(ReceiptError::TlogProof)?;
         let leaf = proof.extra.ok_or(ReceiptError::NoLeaf)?;
         let leaf = String::from_utf8(leaf).map_err(|_| ReceiptError::NoLeaf)?;
-        let entry = ReceiptEntry {
-            index: proof.index,
-            leaf,
-            path: proof.path,
-        };
-        let receipt = Self {
-            checkpoint: proof.checkpoint,
-            entries: alloc::vec![entry],
-        };
+        let entry = ReceiptEntry { index: proof.index, leaf, path: proof.path };
+        let receipt = Self { checkpoint: proof.checkpoint, entries: alloc::vec![entry] };
         receipt.check_shape()?;
         Ok(receipt)
     }

@@ -76,11 +76,7 @@ impl TileCoord {
             return Err(TileError::Level { got: level });
         }
         check_width(width)?;
-        Ok(Self {
-            level,
-            index,
-            width,
-        })
+        Ok(Self { level, index, width })
     }
 
     /// Levels of tiles below this one.
@@ -164,11 +160,7 @@ pub fn tiles_for_size(size: TreeSize) -> Vec<TileCoord> {
     let mut tiles = Vec::new();
     for (level, hashes) in levels(size) {
         let full = hashes >> TILE_HEIGHT;
-        tiles.extend((0..full).map(|index| TileCoord {
-            level,
-            index,
-            width: TILE_WIDTH,
-        }));
+        tiles.extend((0..full).map(|index| TileCoord { level, index, width: TILE_WIDTH }));
         tiles.extend(partial_tile(level, hashes));
     }
     tiles
@@ -176,30 +168,19 @@ pub fn tiles_for_size(size: TreeSize) -> Vec<TileCoord> {
 
 /// The partial tiles of a tree of this size: at most one a level.
 pub fn partial_tiles(size: TreeSize) -> Vec<TileCoord> {
-    levels(size)
-        .filter_map(|(level, hashes)| partial_tile(level, hashes))
-        .collect()
+    levels(size).filter_map(|(level, hashes)| partial_tile(level, hashes)).collect()
 }
 
 /// The levels that have hashes, and how many: each full tile makes one hash a level up.
 fn levels(size: TreeSize) -> impl Iterator<Item = (u8, u64)> {
     (0..=MAX_LEVEL)
-        .map(move |level| {
-            (
-                level,
-                size.get().checked_shr(u32::from(level) * 8).unwrap_or(0),
-            )
-        })
+        .map(move |level| (level, size.get().checked_shr(u32::from(level) * 8).unwrap_or(0)))
         .take_while(|(_, hashes)| *hashes > 0)
 }
 
 fn partial_tile(level: u8, hashes: u64) -> Option<TileCoord> {
     let width = u16::try_from(hashes % u64::from(TILE_WIDTH)).ok()?;
-    (width > 0).then_some(TileCoord {
-        level,
-        index: hashes >> TILE_HEIGHT,
-        width,
-    })
+    (width > 0).then_some(TileCoord { level, index: hashes >> TILE_HEIGHT, width })
 }
 
 /// The bytes of a tile.
@@ -221,10 +202,7 @@ pub fn decode_tile(bytes: &[u8]) -> Result<Vec<Hash>, TileError> {
 /// The bytes of an entry bundle: before each entry its length in two bytes, the higher first.
 pub fn encode_bundle(entries: &[impl AsRef<[u8]>]) -> Result<Vec<u8>, TileError> {
     check_count(entries.len())?;
-    let total: usize = entries
-        .iter()
-        .map(|entry| entry.as_ref().len().saturating_add(2))
-        .sum();
+    let total: usize = entries.iter().map(|entry| entry.as_ref().len().saturating_add(2)).sum();
     let mut bytes = Vec::with_capacity(total);
     for entry in entries {
         let entry = entry.as_ref();
@@ -261,11 +239,7 @@ fn check_width(width: u16) -> Result<(), TileError> {
 }
 
 fn check_count(count: usize) -> Result<(), TileError> {
-    if (1..=usize::from(TILE_WIDTH)).contains(&count) {
-        Ok(())
-    } else {
-        Err(TileError::Width { got: count })
-    }
+    if (1..=usize::from(TILE_WIDTH)).contains(&count) { Ok(()) } else { Err(TileError::Width { got: count }) }
 }
 
 /// Appends a number in groups of three digits, all but the last marked with an `x`.
@@ -312,11 +286,7 @@ fn parse_index(text: &str) -> Option<u64> {
     let mut is_first = true;
     while let Some(group) = groups.next() {
         let is_last = groups.peek().is_none();
-        let digits = if is_last {
-            group
-        } else {
-            group.strip_prefix('x')?
-        };
+        let digits = if is_last { group } else { group.strip_prefix('x')? };
         if digits.len() != 3 || !digits.bytes().all(|byte| byte.is_ascii_digit()) {
             return None;
         }
@@ -338,16 +308,10 @@ impl fmt::Display for TileError {
             Self::Level { got } => write!(f, "expected a level of at most {MAX_LEVEL}, got {got}"),
             Self::Width { got } => write!(f, "expected 1 to {TILE_WIDTH} in a tile, got {got}"),
             Self::TileBytes { got } => {
-                write!(
-                    f,
-                    "expected a tile of whole 32-byte hashes, got {got} bytes"
-                )
+                write!(f, "expected a tile of whole 32-byte hashes, got {got} bytes")
             }
             Self::EntrySize { got } => {
-                write!(
-                    f,
-                    "expected an entry of at most {MAX_LEAF_BYTES} bytes, got {got}"
-                )
+                write!(f, "expected an entry of at most {MAX_LEAF_BYTES} bytes, got {got}")
             }
             Self::Truncated { offset } => {
                 write!(f, "bundle ends inside the entry at byte {offset}")

@@ -66,9 +66,7 @@ impl TlogProof {
     pub fn parse(text: &str) -> Result<Self, TlogProofError> {
         let rest = text.strip_prefix(MAGIC).ok_or(TlogProofError::Magic)?;
         // A checkpoint has blank lines of its own, so the first one ends the proof.
-        let (head, checkpoint) = rest
-            .split_once("\n\n")
-            .ok_or(TlogProofError::NoCheckpoint)?;
+        let (head, checkpoint) = rest.split_once("\n\n").ok_or(TlogProofError::NoCheckpoint)?;
         let mut lines = head.split('\n').peekable();
         let extra = match lines.peek().and_then(|line| line.strip_prefix("extra ")) {
             Some(extra) => {
@@ -88,22 +86,15 @@ impl TlogProof {
             let hash = base64::decode_array(line).map_err(|_| TlogProofError::Path { number })?;
             path.push(Hash::new(hash));
         }
-        Ok(Self {
-            extra,
-            index: LeafIndex::new(index),
-            path,
-            checkpoint: checkpoint.into(),
-        })
+        Ok(Self { extra, index: LeafIndex::new(index), path, checkpoint: checkpoint.into() })
     }
 
     /// Checks that `leaf` is in the log that `key` signs for, at [`index`](Self::index).
     pub fn verify(&self, leaf: &[u8], key: &VerifierKey) -> Result<Checkpoint, TlogProofError> {
-        let checkpoint =
-            Checkpoint::open(&self.checkpoint, key).map_err(TlogProofError::Checkpoint)?;
+        let checkpoint = Checkpoint::open(&self.checkpoint, key).map_err(TlogProofError::Checkpoint)?;
         let hash = merkle::leaf_hash(leaf);
         let (size, root) = (checkpoint.size, &checkpoint.root);
-        merkle::verify_inclusion(&hash, self.index, size, &self.path, root)
-            .map_err(TlogProofError::Inclusion)?;
+        merkle::verify_inclusion(&hash, self.index, size, &self.path, root).map_err(TlogProofError::Inclusion)?;
         Ok(checkpoint)
     }
 }

@@ -1,22 +1,17 @@
 //! What must hold for every input, tried on random ones.
 
-#![expect(
-    clippy::unwrap_used,
-    clippy::indexing_slicing,
-    reason = "a panic in a test is how it fails"
-)]
+#![expect(clippy::unwrap_used, clippy::indexing_slicing, reason = "a panic in a test is how it fails")]
 
 use countersign_proof::canonical::{self, JsonErrorKind};
 use countersign_proof::dsse::Envelope;
 use countersign_proof::leaf::{Leaf, build_leaf, sign_event};
 use countersign_proof::merkle::{
-    Frontier, MemoryTree, consistency_proof, inclusion_proof, leaf_hash, root_at,
-    verify_consistency, verify_inclusion,
+    Frontier, MemoryTree, consistency_proof, inclusion_proof, leaf_hash, root_at, verify_consistency, verify_inclusion,
 };
 use countersign_proof::tile::{BundleCoord, TileCoord, decode_bundle, encode_bundle};
 use countersign_proof::{
-    Checkpoint, Hash, KeyName, LeafIndex, Note, PublicKey, Receipt, ReceiptEntry, SecretKey,
-    Signature, SignerKey, TreeSize, base64,
+    Checkpoint, Hash, KeyName, LeafIndex, Note, PublicKey, Receipt, ReceiptEntry, SecretKey, Signature, SignerKey,
+    TreeSize, base64,
 };
 use proptest::prelude::*;
 use proptest::sample::Index;
@@ -24,19 +19,15 @@ use serde_json::{Map, Value};
 
 /// Trees that stay within I-JSON, with keys and texts that tempt a canonicaliser.
 fn json() -> impl Strategy<Value = Value> {
-    let text = prop_oneof![
-        any::<String>(),
-        "[\\PC\u{0}-\u{20}\"\\\\/]{0,8}",
-        "[\u{e000}\u{ffff}\u{10000}\u{10ffff}a]{0,3}",
-    ];
+    let text =
+        prop_oneof![any::<String>(), "[\\PC\u{0}-\u{20}\"\\\\/]{0,8}", "[\u{e000}\u{ffff}\u{10000}\u{10ffff}a]{0,3}",];
     let number = prop_oneof![
         (-9_007_199_254_740_991_i64..=9_007_199_254_740_991).prop_map(Value::from),
         any::<f64>().prop_filter_map("outside I-JSON", |value| {
             canonical::to_vec(&value).ok()?;
             Some(Value::from(value))
         }),
-        (-1000_i32..1000, 0_i32..8)
-            .prop_map(|(value, scale)| Value::from(f64::from(value) / 10_f64.powi(scale))),
+        (-1000_i32..1000, 0_i32..8).prop_map(|(value, scale)| Value::from(f64::from(value) / 10_f64.powi(scale))),
     ];
     let scalar = prop_oneof![
         Just(Value::Null),
@@ -79,10 +70,7 @@ fn flip_hash(hash: Hash, at: Index) -> Hash {
 }
 
 fn signer(seed: [u8; 32]) -> SignerKey {
-    SignerKey::new(
-        KeyName::new("log.example").unwrap(),
-        SecretKey::from_seed(seed),
-    )
+    SignerKey::new(KeyName::new("log.example").unwrap(), SecretKey::from_seed(seed))
 }
 
 proptest! {

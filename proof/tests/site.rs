@@ -1,22 +1,18 @@
 //! A static log site of our tiles, read and proved by another implementation.
 
-#![expect(
-    clippy::unwrap_used,
-    clippy::indexing_slicing,
-    reason = "a panic in a test is how it fails"
-)]
+#![expect(clippy::unwrap_used, clippy::indexing_slicing, reason = "a panic in a test is how it fails")]
 
 use std::collections::HashMap;
 
 use countersign_proof::merkle::{
-    HashSource, MemoryTree, consistency_proof, inclusion_proof, leaf_hash, root_at,
-    verify_consistency, verify_inclusion,
+    HashSource, MemoryTree, consistency_proof, inclusion_proof, leaf_hash, root_at, verify_consistency,
+    verify_inclusion,
 };
 use countersign_proof::tile::{TILE_HEIGHT, encode_tile, tiles_for_size};
 use countersign_proof::{Hash, LeafIndex, TreeSize};
 use tlog_tiles::{
-    Error, Hash as TheirHash, Tile, TileHashReader, TileReader, check_record, check_tree,
-    prove_record, prove_tree, tree_hash,
+    Error, Hash as TheirHash, Tile, TileHashReader, TileReader, check_record, check_tree, prove_record, prove_tree,
+    tree_hash,
 };
 
 /// Full tiles on two levels, and a partial one on each of three.
@@ -38,9 +34,8 @@ impl Site {
         let files = tiles_for_size(size).into_iter().map(|tile| {
             let height = tile.level() * TILE_HEIGHT;
             let first = tile.index() << TILE_HEIGHT;
-            let hashes: Vec<Hash> = (first..first + u64::from(tile.width()))
-                .map(|index| tree.subtree(height, index).unwrap())
-                .collect();
+            let hashes: Vec<Hash> =
+                (first..first + u64::from(tile.width())).map(|index| tree.subtree(height, index).unwrap()).collect();
             (tile.path(), encode_tile(&hashes).unwrap())
         });
         Self(files.collect())
@@ -110,9 +105,6 @@ fn consistency_proofs_are_the_same() {
         let old = TreeSize::new(old);
         let path = consistency_proof(&tree, old, size).unwrap();
         assert_eq!(path, ours(&their_proof), "{old}");
-        assert_eq!(
-            verify_consistency(old, &old_root, size, &root, &path),
-            Ok(())
-        );
+        assert_eq!(verify_consistency(old, &old_root, size, &root, &path), Ok(()));
     }
 }

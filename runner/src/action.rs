@@ -46,12 +46,7 @@ pub struct ActionSpec {
 impl ActionSpec {
     /// An action with the manifest's own timeout.
     pub fn new(tool: &str, mode: Mode, inputs: Map<String, Value>) -> Self {
-        Self {
-            tool: tool.to_owned(),
-            inputs,
-            mode,
-            timeout: None,
-        }
+        Self { tool: tool.to_owned(), inputs, mode, timeout: None }
     }
 }
 
@@ -109,10 +104,7 @@ pub struct Refusal {
 impl Refusal {
     /// A refusal with its explanation.
     pub fn new(failure: Failure, detail: impl Into<String>) -> Self {
-        Self {
-            failure,
-            detail: detail.into(),
-        }
+        Self { failure, detail: detail.into() }
     }
 
     /// A failure of the runner itself, while it was busy with `what`.
@@ -225,10 +217,7 @@ impl Outcome {
             failure: None,
             exit_code: None,
             signal: None,
-            output: Output {
-                bytes: Vec::new(),
-                media_type: TEXT,
-            },
+            output: Output { bytes: Vec::new(), media_type: TEXT },
             artifacts: Vec::new(),
             changes: Vec::new(),
             logs: Vec::new(),
@@ -241,31 +230,21 @@ impl Outcome {
 
     /// A refused action.
     pub(crate) fn refused(refusal: Refusal) -> Self {
-        Self {
-            status: Status::Failed,
-            failure: Some(refusal.failure),
-            ..Self::completed(refusal.detail)
-        }
+        Self { status: Status::Failed, failure: Some(refusal.failure), ..Self::completed(refusal.detail) }
     }
 
     /// The same with a text to say, redacted here.
     pub(crate) fn saying(mut self, text: &[u8]) -> Self {
         let redacted = inspect::redact(text, inspect::Context::Text);
         self.count(&redacted.findings);
-        self.output = Output {
-            bytes: redacted.text.into_bytes(),
-            media_type: TEXT,
-        };
+        self.output = Output { bytes: redacted.text.into_bytes(), media_type: TEXT };
         self
     }
 
     /// Counts what was redacted.
     pub(crate) fn count(&mut self, findings: &[inspect::Finding]) {
         for finding in findings {
-            *self
-                .redactions
-                .entry(finding.kind.name().to_owned())
-                .or_default() += 1;
+            *self.redactions.entry(finding.kind.name().to_owned()).or_default() += 1;
         }
     }
 }

@@ -42,43 +42,17 @@ pub(crate) struct Known {
 ///
 /// # Errors
 /// If the server cannot be reached, or if any of it does not hold.
-pub(crate) async fn advance(
-    client: &Client,
-    pins: &Pins,
-    seen: SeenHead,
-) -> Result<Known, AdvanceError> {
-    let refuse = |condition, detail: &dyn fmt::Display| {
-        AdvanceError::Refused(Refusal::new(condition, detail))
-    };
-    let receipt = client
-        .event_receipt(LeafIndex::new(0))
-        .await
-        .map_err(AdvanceError::Server)?;
+pub(crate) async fn advance(client: &Client, pins: &Pins, seen: SeenHead) -> Result<Known, AdvanceError> {
+    let refuse = |condition, detail: &dyn fmt::Display| AdvanceError::Refused(Refusal::new(condition, detail));
+    let receipt = client.event_receipt(LeafIndex::new(0)).await.map_err(AdvanceError::Server)?;
     let created = genesis(&receipt, pins).map_err(AdvanceError::Refused)?;
-    let key =
-        VerifierKey::parse(&created.genesis.checkpoint).map_err(|e| refuse("checkpoint", &e))?;
+    let key = VerifierKey::parse(&created.genesis.checkpoint).map_err(|e| refuse("checkpoint", &e))?;
     receipt.verify(&key).map_err(|e| refuse("inclusion", &e))?;
     let answer = client.head().await.map_err(AdvanceError::Server)?;
-    let checkpoint =
-        Checkpoint::open(&answer.checkpoint, &key).map_err(|e| refuse("checkpoint", &e))?;
-    let proof = client
-        .consistency(seen.size, checkpoint.size)
-        .await
-        .map_err(AdvanceError::Server)?;
-    verify_consistency(
-        seen.size,
-        &seen.root,
-        checkpoint.size,
-        &checkpoint.root,
-        &proof.path,
-    )
-    .map_err(|e| refuse("consistent_with_last_head", &e))?;
-    let head = SeenHead {
-        size: checkpoint.size,
-        root: checkpoint.root,
-    };
-    Ok(Known {
-        origin: created.genesis.origin,
-        head,
-    })
+    let checkpoint = Checkpoint::open(&answer.checkpoint, &key).map_err(|e| refuse("checkpoint", &e))?;
+    let proof = client.consistency(seen.size, checkpoint.size).await.map_err(AdvanceError::Server)?;
+    verify_consistency(seen.size, &seen.root, checkpoint.size, &checkpoint.root, &proof.path)
+        .map_err(|e| refuse("consistent_with_last_head", &e))?;
+    let head = SeenHead { size: checkpoint.size, root: checkpoint.root };
+    Ok(Known { origin: created.genesis.origin, head })
 }

@@ -28,12 +28,7 @@ pub(crate) struct Captured {
 impl Capture {
     /// Keeps `most` bytes.
     pub(crate) fn new(most: usize) -> Self {
-        Self {
-            end_bytes: most / 2,
-            head: Vec::new(),
-            tail: VecDeque::new(),
-            total: 0,
-        }
+        Self { end_bytes: most / 2, head: Vec::new(), tail: VecDeque::new(), total: 0 }
     }
 
     /// Reads a stream to its end, never slower than it comes. A stream that breaks off ends there.
@@ -54,15 +49,11 @@ impl Capture {
     }
 
     fn push(&mut self, piece: &[u8]) {
-        self.total = self
-            .total
-            .saturating_add(u64::try_from(piece.len()).unwrap_or(u64::MAX));
+        self.total = self.total.saturating_add(u64::try_from(piece.len()).unwrap_or(u64::MAX));
         let room = self.kept_bytes().saturating_sub(self.head.len());
         let (head, rest) = piece.split_at_checked(room).unwrap_or((piece, &[]));
         self.head.extend_from_slice(head);
-        let rest = rest
-            .get(rest.len().saturating_sub(self.kept_bytes())..)
-            .unwrap_or_default();
+        let rest = rest.get(rest.len().saturating_sub(self.kept_bytes())..).unwrap_or_default();
         let excess = (self.tail.len() + rest.len()).saturating_sub(self.kept_bytes());
         self.tail.drain(..excess.min(self.tail.len()));
         self.tail.extend(rest);
@@ -81,11 +72,7 @@ impl Capture {
         let recorded = u64::try_from(self.end_bytes.saturating_mul(2)).unwrap_or(u64::MAX);
         let dropped = self.total.saturating_sub(recorded);
         let findings = [head.findings, end.findings].concat();
-        Captured {
-            text: join(&head.text, dropped, &end.text),
-            dropped,
-            findings,
-        }
+        Captured { text: join(&head.text, dropped, &end.text), dropped, findings }
     }
 
     /// Everything is there: redact it, and then cut if it is still too long.
@@ -93,23 +80,13 @@ impl Capture {
         let redacted = redact(&self.head, Context::Text);
         let text = redacted.text;
         if text.len() <= self.end_bytes.saturating_mul(2) {
-            return Captured {
-                text,
-                dropped: 0,
-                findings: redacted.findings,
-            };
+            return Captured { text, dropped: 0, findings: redacted.findings };
         }
-        let head = text
-            .get(..text.floor_char_boundary(self.end_bytes))
-            .unwrap_or_default();
+        let head = text.get(..text.floor_char_boundary(self.end_bytes)).unwrap_or_default();
         let tail_start = text.ceil_char_boundary(text.len().saturating_sub(self.end_bytes));
         let tail = text.get(tail_start..).unwrap_or_default();
         let dropped = u64::try_from(tail_start.saturating_sub(head.len())).unwrap_or(u64::MAX);
-        Captured {
-            text: join(head, dropped, tail),
-            dropped,
-            findings: redacted.findings,
-        }
+        Captured { text: join(head, dropped, tail), dropped, findings: redacted.findings }
     }
 }
 

@@ -35,12 +35,7 @@ pub struct Arguments {
     #[arg(long, value_name = "FILE")]
     manifest: Option<PathBuf>,
     /// An API key, for a server whose reads are not open
-    #[arg(
-        long,
-        value_name = "KEY",
-        env = "COUNTERSIGN_RUNNER_KEY",
-        hide_env_values = true
-    )]
+    #[arg(long, value_name = "KEY", env = "COUNTERSIGN_RUNNER_KEY", hide_env_values = true)]
     api_key: Option<String>,
     /// End when the process that started this one ends
     #[arg(long)]
@@ -70,20 +65,14 @@ fn die_with_parent() -> Result<(), String> {
     let parent = getppid();
     set_parent_process_death_signal(Some(Signal::TERM)).map_err(|e| e.to_string())?;
     // If it ended in between, nobody will be told.
-    if getppid() == parent {
-        Ok(())
-    } else {
-        Err("the process that started this one has ended".into())
-    }
+    if getppid() == parent { Ok(()) } else { Err("the process that started this one has ended".into()) }
 }
 
 fn start(arguments: &Arguments) -> Result<(), String> {
     if arguments.parent_death {
         die_with_parent()?;
     }
-    let make = |path: &PathBuf| {
-        std::fs::create_dir_all(path).map_err(|e| format!("{}: {e}", path.display()))
-    };
+    let make = |path: &PathBuf| std::fs::create_dir_all(path).map_err(|e| format!("{}: {e}", path.display()));
     make(&arguments.data)?;
     let key = load_or_create(&arguments.data, &arguments.runner_id).map_err(|e| e.to_string())?;
     if arguments.show_key {
@@ -91,10 +80,7 @@ fn start(arguments: &Arguments) -> Result<(), String> {
     }
     let pins = Pins {
         root: VerifierKey::parse(&arguments.root).map_err(|e| format!("--root: {e}"))?,
-        runner_id: arguments
-            .runner_id
-            .parse()
-            .map_err(|e| format!("--runner-id: {e}"))?,
+        runner_id: arguments.runner_id.parse().map_err(|e| format!("--runner-id: {e}"))?,
         key: *key.verifier().key(),
     };
     let manifest = match &arguments.manifest {
@@ -108,15 +94,7 @@ fn start(arguments: &Arguments) -> Result<(), String> {
     let executor = Executor::open(config).map_err(|e| e.to_string())?;
     let client = Client::new(&arguments.url, arguments.api_key.clone().map(Key::new));
     let heads = HeadFile::of(&arguments.data);
-    let service = Service::new(
-        client,
-        pins,
-        key.secret().clone(),
-        manifest,
-        executor,
-        heads,
-        arguments.quiet,
-    );
+    let service = Service::new(client, pins, key.secret().clone(), manifest, executor, heads, arguments.quiet);
     let runtime = tokio::runtime::Builder::new_multi_thread()
         .worker_threads(2)
         .enable_all()

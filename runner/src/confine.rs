@@ -81,10 +81,7 @@ pub struct ProcessLimits {
 
 /// Which layers of confinement were active.
 #[derive(Debug, Clone, PartialEq, Eq, Serialize, Deserialize)]
-#[expect(
-    clippy::struct_excessive_bools,
-    reason = "each is a fact of its own, recorded under its name"
-)]
+#[expect(clippy::struct_excessive_bools, reason = "each is a fact of its own, recorded under its name")]
 pub struct Layers {
     /// The Landlock ABI that was enforced, 0 for none. Files are complete from 3 on, TCP from 4, signals and abstract
     /// sockets from 6.
@@ -102,10 +99,7 @@ pub struct Layers {
 impl Layers {
     /// Whether nothing is missing that this version knows of, from Landlock's ABI 6 on.
     pub fn complete(&self) -> bool {
-        self.landlock_abi >= 6
-            && self.system_call_filter
-            && self.no_capabilities
-            && self.no_new_privileges
+        self.landlock_abi >= 6 && self.system_call_filter && self.no_capabilities && self.no_new_privileges
     }
 }
 
@@ -113,10 +107,7 @@ impl fmt::Display for Layers {
     fn fmt(&self, f: &mut fmt::Formatter<'_>) -> fmt::Result {
         match self.landlock_abi {
             0 => f.write_str("no landlock")?,
-            abi @ 1..=2 => write!(
-                f,
-                "landlock abi {abi} partly enforced (files, but truncation)"
-            )?,
+            abi @ 1..=2 => write!(f, "landlock abi {abi} partly enforced (files, but truncation)")?,
             3 => f.write_str("landlock abi 3 partly enforced (files)")?,
             abi @ 4..=5 => write!(f, "landlock abi {abi} partly enforced (files, tcp)")?,
             abi => write!(f, "landlock abi {abi} fully enforced")?,
@@ -129,11 +120,7 @@ impl fmt::Display for Layers {
         for (name, active) in rest {
             write!(f, "; {}{name}", if active { "" } else { "without " })?;
         }
-        if self.weaker_permitted {
-            f.write_str("; weaker confinement was permitted")
-        } else {
-            Ok(())
-        }
+        if self.weaker_permitted { f.write_str("; weaker confinement was permitted") } else { Ok(()) }
     }
 }
 

@@ -12,10 +12,7 @@ pub(crate) struct Digested {
 
 /// Of bytes in memory.
 pub(crate) fn of(bytes: &[u8]) -> Digested {
-    Digested {
-        sha256: hex::encode(Sha256::digest(bytes)),
-        length: u64::try_from(bytes.len()).unwrap_or(u64::MAX),
-    }
+    Digested { sha256: hex::encode(Sha256::digest(bytes)), length: u64::try_from(bytes.len()).unwrap_or(u64::MAX) }
 }
 
 /// Of everything that a reader has; it is written on while it passes.
@@ -32,10 +29,7 @@ pub(crate) fn copy(from: &mut impl Read, to: &mut impl Write) -> std::io::Result
         to.write_all(piece)?;
         length = length.saturating_add(u64::try_from(count).unwrap_or(u64::MAX));
     }
-    Ok(Digested {
-        sha256: hex::encode(hasher.finalize()),
-        length,
-    })
+    Ok(Digested { sha256: hex::encode(hasher.finalize()), length })
 }
 
 /// Of everything that a reader has.

@@ -88,34 +88,17 @@ impl Executor {
     /// runner left behind are removed.
     pub fn open(config: Config) -> io::Result<Self> {
         let project = Root::open(&config.project)?;
-        fs::DirBuilder::new()
-            .recursive(true)
-            .mode(0o700)
-            .create(&config.data)?;
+        fs::DirBuilder::new().recursive(true).mode(0o700).create(&config.data)?;
         let data = config.data.canonicalize()?;
         let lock = File::create(data.join("lock"))?;
-        lock.try_lock().map_err(|_| {
-            io::Error::new(
-                io::ErrorKind::ResourceBusy,
-                "another runner uses this data folder",
-            )
-        })?;
+        lock.try_lock()
+            .map_err(|_| io::Error::new(io::ErrorKind::ResourceBusy, "another runner uses this data folder"))?;
         let work = work_folder(&config, &data)?;
         for entry in fs::read_dir(&work)?.flatten() {
             remove_tree(&entry.path());
         }
-        let excluded = [&data, &work]
-            .into_iter()
-            .filter_map(|own| inside(project.path(), own))
-            .collect();
-        Ok(Self {
-            config: Config { data, ..config },
-            project,
-            excluded,
-            work,
-            changing: Mutex::new(()),
-            _lock: lock,
-        })
+        let excluded = [&data, &work].into_iter().filter_map(|own| inside(project.path(), own)).collect();
+        Ok(Self { config: Config { data, ..config }, project, excluded, work, changing: Mutex::new(()), _lock: lock })
     }
 
     /// Carries out one action. It blocks until the action is done, which it is at its deadline at the latest.
@@ -132,26 +115,14 @@ impl Executor {
         outcome
     }
 
-    fn attempt(
-        &self,
-        action: &ActionSpec,
-        cancel: &Cancel,
-        begin: Instant,
-    ) -> Result<Outcome, Refusal> {
+    fn attempt(&self, action: &ActionSpec, cancel: &Cancel, begin: Instant) -> Result<Outcome, Refusal> {
         let tool = self.config.manifest.admit(action)?;
         refuse_secrets(action)?;
         let allowed = Duration::from_secs(u64::from(tool.timeout_seconds));
         let timeout = action.timeout.map_or(allowed, |asked| asked.min(allowed));
-        let pace = Pace {
-            deadline: begin + timeout,
-            cancel: cancel.clone(),
-        };
+        let pace = Pace { deadline: begin + timeout, cancel: cancel.clone() };
         pace.check()?;
-        tools::run(&Job {
-            executor: self,
-            action,
-            pace,
-        })
+        tools::run(&Job { executor: self, action, pace })
     }
 }
 
@@ -159,11 +130,7 @@ impl Executor {
 fn refuse_secrets(action: &ActionSpec) -> Result<(), Refusal> {
     for (name, value) in &action.inputs {
         if let Some(found) = inspect::json::find(value).first() {
-            let place = if found.pointer.is_empty() {
-                String::new()
-            } else {
-                format!(" in `{}`", found.pointer)
-            };
+            let place = if found.pointer.is_empty() { String::new() } else { format!(" in `{}`", found.pointer) };
             let detail = format!(
                 "input `{name}` holds a secret of kind {} at byte {}{place}",
                 found.finding.kind, found.finding.start
@@ -178,10 +145,7 @@ fn refuse_secrets(action: &ActionSpec) -> Result<(), Refusal> {
 fn work_folder(config: &Config, data: &Path) -> io::Result<PathBuf> {
     let path = config.work.clone().unwrap_or_else(|| {
         let name = crate::digest::of(data.as_os_str().as_encoded_bytes()).sha256;
-        std::env::temp_dir().join(format!(
-            "countersign-{}",
-            name.get(..16).unwrap_or_default()
-        ))
+        std::env::temp_dir().join(format!("countersign-{}", name.get(..16).unwrap_or_default()))
     });
     let mut builder = fs::DirBuilder::new();
     builder.mode(0o700);

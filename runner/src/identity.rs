@@ -9,10 +9,7 @@ use std::os::unix::fs::OpenOptionsExt;
 use std::path::{Path, PathBuf};
 
 fn invalid(path: &Path, what: &str) -> io::Error {
-    io::Error::new(
-        io::ErrorKind::InvalidData,
-        format!("{}: {what}", path.display()),
-    )
+    io::Error::new(io::ErrorKind::InvalidData, format!("{}: {what}", path.display()))
 }
 
 /// Reads the runner's key from its folder, or makes one there that only its owner can read.
@@ -22,20 +19,13 @@ fn invalid(path: &Path, what: &str) -> io::Error {
 pub fn load_or_create(folder: &Path, runner_id: &str) -> io::Result<SignerKey> {
     let path = folder.join("runner.key");
     match fs::read_to_string(&path) {
-        Ok(text) => {
-            SignerKey::parse(text.trim_end()).map_err(|_| invalid(&path, "not a signer-key line"))
-        }
+        Ok(text) => SignerKey::parse(text.trim_end()).map_err(|_| invalid(&path, "not a signer-key line")),
         Err(error) if error.kind() == io::ErrorKind::NotFound => {
             let mut seed = [0; 32];
             getrandom::fill(&mut seed).map_err(|e| io::Error::other(e.to_string()))?;
-            let name = KeyName::new(&format!("runner/{runner_id}"))
-                .map_err(|e| invalid(&path, &e.to_string()))?;
+            let name = KeyName::new(&format!("runner/{runner_id}")).map_err(|e| invalid(&path, &e.to_string()))?;
             let key = SignerKey::new(name, SecretKey::from_seed(seed));
-            let mut file = OpenOptions::new()
-                .write(true)
-                .create_new(true)
-                .mode(0o600)
-                .open(&path)?;
+            let mut file = OpenOptions::new().write(true).create_new(true).mode(0o600).open(&path)?;
             writeln!(file, "{}", key.encode())?;
             file.sync_all()?;
             Ok(key)
@@ -53,9 +43,7 @@ pub struct HeadFile {
 impl HeadFile {
     /// The file in the runner's folder.
     pub fn of(folder: &Path) -> Self {
-        Self {
-            path: folder.join("head.json"),
-        }
+        Self { path: folder.join("head.json") }
     }
 
     /// The head; that of the empty log when nothing has been seen.
@@ -64,9 +52,7 @@ impl HeadFile {
     /// If the file is there and cannot be read: an unreadable state is no state to go on from.
     pub fn read(&self) -> io::Result<SeenHead> {
         match fs::read(&self.path) {
-            Ok(bytes) => {
-                serde_json::from_slice(&bytes).map_err(|e| invalid(&self.path, &e.to_string()))
-            }
+            Ok(bytes) => serde_json::from_slice(&bytes).map_err(|e| invalid(&self.path, &e.to_string())),
             Err(error) if error.kind() == io::ErrorKind::NotFound => Ok(SeenHead::empty()),
             Err(error) => Err(error),
         }

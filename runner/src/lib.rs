@@ -40,8 +40,7 @@ mod supervise;
 mod workspace;
 
 pub use action::{
-    ActionSpec, Artifact, Change, ChangeKind, Failure, LogArtifact, Mode, Outcome, Output, Refusal,
-    Status,
+    ActionSpec, Artifact, Change, ChangeKind, Failure, LogArtifact, Mode, Outcome, Output, Refusal, Status,
 };
 pub use cancel::Cancel;
 pub use confine::{Layers, confined_main_if_requested};

@@ -60,10 +60,7 @@ impl Pace {
             return Err(Refusal::new(Failure::Cancelled, "the action was cancelled"));
         }
         if self.left().is_zero() {
-            return Err(Refusal::new(
-                Failure::TimedOut,
-                "the action was not done at its deadline",
-            ));
+            return Err(Refusal::new(Failure::TimedOut, "the action was not done at its deadline"));
         }
         Ok(())
     }

@@ -39,10 +39,7 @@ pub(crate) fn list(
                 listing.left_out += 1;
                 continue;
             }
-            let text = folder.as_ref().map_or_else(
-                || entry.name.clone(),
-                |folder| format!("{folder}/{}", entry.name),
-            );
+            let text = folder.as_ref().map_or_else(|| entry.name.clone(), |folder| format!("{folder}/{}", entry.name));
             let Some(path) = RelativePath::found(text) else {
                 listing.left_out += 1;
                 continue;
@@ -50,10 +47,7 @@ pub(crate) fn list(
             add(&mut listing, &mut open, root, excluded, path, entry.kind)?;
         }
         if listing.files.len() + listing.folders.len() + listing.links.len() > limits.files {
-            return Err(Refusal::new(
-                Failure::TooLarge,
-                format!("the project has more than {} files", limits.files),
-            ));
+            return Err(Refusal::new(Failure::TooLarge, format!("the project has more than {} files", limits.files)));
         }
     }
     Ok(listing)
@@ -78,11 +72,7 @@ fn add(
             Some(target) => listing.links.push((path, target)),
             None => listing.left_out += 1,
         },
-        FileType::Fifo
-        | FileType::Socket
-        | FileType::CharacterDevice
-        | FileType::BlockDevice
-        | FileType::Unknown => {
+        FileType::Fifo | FileType::Socket | FileType::CharacterDevice | FileType::BlockDevice | FileType::Unknown => {
             listing.left_out += 1;
         }
     }

@@ -97,17 +97,10 @@ impl Manifest {
     /// The entry of an action's tool, when the action fits it.
     pub fn admit(&self, action: &ActionSpec) -> Result<&ToolEntry, Refusal> {
         let Some(tool) = self.tools.get(&action.tool) else {
-            return Err(rejected(format!(
-                "tool `{}` is not in the manifest",
-                action.tool
-            )));
+            return Err(rejected(format!("tool `{}` is not in the manifest", action.tool)));
         };
         if !tool.modes.contains(&action.mode) {
-            return Err(rejected(format!(
-                "tool `{}` has no mode `{}`",
-                action.tool,
-                action.mode.name()
-            )));
+            return Err(rejected(format!("tool `{}` has no mode `{}`", action.tool, action.mode.name())));
         }
         check_inputs(tool, &action.inputs).map_err(rejected)?;
         Ok(tool)
@@ -140,10 +133,7 @@ fn check_input(name: &str, entry: &InputEntry, value: &Value) -> Result<(), Stri
         InputKind::Object => value.is_object(),
     };
     if !fits {
-        return Err(format!(
-            "input `{name}` is no {}",
-            format!("{:?}", entry.kind).to_lowercase()
-        ));
+        return Err(format!("input `{name}` is no {}", format!("{:?}", entry.kind).to_lowercase()));
     }
     let Some(text) = value.as_str() else {
         return Ok(());
@@ -152,10 +142,9 @@ fn check_input(name: &str, entry: &InputEntry, value: &Value) -> Result<(), Stri
         return Err(format!("input `{name}` is an empty string"));
     }
     match entry.max_length {
-        Some(most) if u64::try_from(text.len()).is_ok_and(|length| length > most) => Err(format!(
-            "input `{name}` is {} bytes long, at most {most} are allowed",
-            text.len()
-        )),
+        Some(most) if u64::try_from(text.len()).is_ok_and(|length| length > most) => {
+            Err(format!("input `{name}` is {} bytes long, at most {most} are allowed", text.len()))
+        }
         _ => Ok(()),
     }
 }
@@ -170,9 +159,7 @@ mod tests {
     fn refusal(tool: &str, mode: Mode, inputs: &Value) -> String {
         let manifest = Manifest::parse(DEFAULT).unwrap();
         let action = ActionSpec::new(tool, mode, inputs.as_object().unwrap().clone());
-        manifest
-            .admit(&action)
-            .map_or_else(|refusal| refusal.detail, |_| String::new())
+        manifest.admit(&action).map_or_else(|refusal| refusal.detail, |_| String::new())
     }
 
     #[test]
@@ -187,54 +174,19 @@ mod tests {
     fn actions_that_do_not_fit_are_named() {
         let long = "x".repeat(8193);
         let rows = [
-            (
-                "pytest",
-                Mode::Commit,
-                json!({}),
-                "tool `pytest` is not in the manifest",
-            ),
-            (
-                "build",
-                Mode::Draft,
-                json!({}),
-                "tool `build` has no mode `draft`",
-            ),
-            (
-                "echo",
-                Mode::Commit,
-                json!({"message": "m", "x": 1}),
-                "unexpected input `x`",
-            ),
-            (
-                "echo",
-                Mode::Commit,
-                json!({}),
-                "input `message` is missing",
-            ),
-            (
-                "echo",
-                Mode::Commit,
-                json!({"message": 1}),
-                "input `message` is no string",
-            ),
-            (
-                "echo",
-                Mode::Commit,
-                json!({"message": ""}),
-                "input `message` is an empty string",
-            ),
+            ("pytest", Mode::Commit, json!({}), "tool `pytest` is not in the manifest"),
+            ("build", Mode::Draft, json!({}), "tool `build` has no mode `draft`"),
+            ("echo", Mode::Commit, json!({"message": "m", "x": 1}), "unexpected input `x`"),
+            ("echo", Mode::Commit, json!({}), "input `message` is missing"),
+            ("echo", Mode::Commit, json!({"message": 1}), "input `message` is no string"),
+            ("echo", Mode::Commit, json!({"message": ""}), "input `message` is an empty string"),
             (
                 "echo",
                 Mode::Commit,
                 json!({"message": long}),
                 "input `message` is 8193 bytes long, at most 8192 are allowed",
             ),
-            (
-                "publish",
-                Mode::Commit,
-                json!({"source": "a", "replace": "yes"}),
-                "input `replace` is no boolean",
-            ),
+            ("publish", Mode::Commit, json!({"source": "a", "replace": "yes"}), "input `replace` is no boolean"),
             ("echo", Mode::Commit, json!({"message": "m"}), ""),
         ];
         for (tool, mode, inputs, expected) in rows {

@@ -50,10 +50,9 @@ impl RelativePath {
     pub fn new_for_writing(input: &str, text: &str) -> Result<Self, Refusal> {
         let path = Self::new(input, text)?;
         match path.as_str().split('/').next() {
-            Some(first @ ("target" | RELEASED)) => Err(refused(
-                input,
-                &format!("starts with `{first}/`, which other tools write"),
-            )),
+            Some(first @ ("target" | RELEASED)) => {
+                Err(refused(input, &format!("starts with `{first}/`, which other tools write")))
+            }
             _ => Ok(path),
         }
     }
@@ -62,10 +61,7 @@ impl RelativePath {
     pub fn released(input: &str, name: &str) -> Result<Self, Refusal> {
         let single = Self::new(input, name)?;
         if name.contains('/') || name.starts_with('.') {
-            return Err(refused(
-                input,
-                "a released file has a plain name without `/` and without a dot in front",
-            ));
+            return Err(refused(input, "a released file has a plain name without `/` and without a dot in front"));
         }
         Ok(Self(format!("{RELEASED}/{single}")))
     }
@@ -122,19 +118,14 @@ impl fmt::Display for RelativePath {
 }
 
 fn refused(input: &str, reason: &str) -> Refusal {
-    Refusal::new(
-        Failure::PathRefused,
-        format!("input `{input}`: the path {reason}"),
-    )
+    Refusal::new(Failure::PathRefused, format!("input `{input}`: the path {reason}"))
 }
 
 fn check_component(component: &str) -> Result<(), String> {
     match component {
         "" => Err("has an empty component".to_owned()),
         "." | ".." => Err(format!("holds `{component}`; write it without")),
-        _ if is_withheld(component) => Err(format!(
-            "leads to `{component}`, which is withheld from tools"
-        )),
+        _ if is_withheld(component) => Err(format!("leads to `{component}`, which is withheld from tools")),
         _ => Ok(()),
     }
 }
@@ -153,15 +144,7 @@ mod tests {
 
     #[test]
     fn only_one_spelling_of_an_inner_path_passes() {
-        for good in [
-            "a",
-            "src/lib.rs",
-            "a b/c",
-            ".github/x.yml",
-            ".env.example",
-            "..a/b..",
-            "\u{e9}/x",
-        ] {
+        for good in ["a", "src/lib.rs", "a b/c", ".github/x.yml", ".env.example", "..a/b..", "\u{e9}/x"] {
             assert!(RelativePath::new("path", good).is_ok(), "{good}");
         }
         let long = "x".repeat(513);
@@ -193,11 +176,7 @@ mod tests {
         for bad in bad {
             let refusal = RelativePath::new("path", bad).unwrap_err();
             assert_eq!(refusal.failure, Failure::PathRefused, "{bad}");
-            assert!(
-                refusal.detail.starts_with("input `path`: the path "),
-                "{}",
-                refusal.detail
-            );
+            assert!(refusal.detail.starts_with("input `path`: the path "), "{}", refusal.detail);
         }
     }
 
@@ -207,10 +186,7 @@ mod tests {
             assert!(RelativePath::new_for_writing("path", bad).is_err(), "{bad}");
             assert!(RelativePath::new("path", bad).is_ok(), "{bad}");
         }
-        assert_eq!(
-            RelativePath::released("name", "app").unwrap().as_str(),
-            "released/app"
-        );
+        assert_eq!(RelativePath::released("name", "app").unwrap().as_str(), "released/app");
         for bad in ["a/b", ".hidden", "..", ""] {
             assert!(RelativePath::released("name", bad).is_err(), "{bad}");
         }

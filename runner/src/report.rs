@@ -50,23 +50,14 @@ pub(crate) fn of(warrant: &VerifiedWarrant, outcomes: &[Outcome]) -> Report {
         }
     }
     artifacts.truncate(limits::RESULT_ARTIFACTS);
-    let completed = outcomes.len() == warrant.actions().len()
-        && outcomes.iter().all(|o| o.status == Status::Completed);
-    let failed = outcomes
-        .iter()
-        .find(|outcome| outcome.status == Status::Failed);
-    let confinement = outcomes
-        .iter()
-        .find_map(|outcome| outcome.confinement.as_ref());
+    let completed = outcomes.len() == warrant.actions().len() && outcomes.iter().all(|o| o.status == Status::Completed);
+    let failed = outcomes.iter().find(|outcome| outcome.status == Status::Failed);
+    let confinement = outcomes.iter().find_map(|outcome| outcome.confinement.as_ref());
     let result = JobResult {
         job_id: warrant.job().job_id.clone(),
         attempt: warrant.attempt(),
         lease: Some(warrant.lease()),
-        status: if completed {
-            ResultStatus::Completed
-        } else {
-            ResultStatus::Failed
-        },
+        status: if completed { ResultStatus::Completed } else { ResultStatus::Failed },
         actions,
         artifacts,
         confinement: confinement.map(|layers| few_words(&layers.to_string())),
@@ -95,18 +86,12 @@ pub(crate) fn refused(warrant: &Warrant, refusal: &Refusal) -> Option<Report> {
         confinement: None,
         detail: Some(few_words(&refusal.to_string())),
     };
-    Some(Report {
-        result,
-        bodies: Vec::new(),
-    })
+    Some(Report { result, bodies: Vec::new() })
 }
 
 /// A tool that panicked: the project is as it was, since nothing is put back before a tool has ended well.
 pub(crate) fn crashed(what: &str) -> Outcome {
-    Outcome::refused(Refused::new(
-        Failure::Runner,
-        format!("the runner failed: {what}"),
-    ))
+    Outcome::refused(Refused::new(Failure::Runner, format!("the runner failed: {what}")))
 }
 
 fn output(outcome: &Outcome, bodies: &mut Vec<Body>) -> Option<Text> {
@@ -119,9 +104,7 @@ fn output(outcome: &Outcome, bodies: &mut Vec<Body>) -> Option<Text> {
     }
     let mut salt = [0; 32];
     if getrandom::fill(&mut salt).is_err() {
-        return Some(Text::Inline(
-            "(no entropy to commit to the output with)".into(),
-        ));
+        return Some(Text::Inline("(no entropy to commit to the output with)".into()));
     }
     let salt = Salt::new(salt);
     let commit = Commitment::new(&salt, bytes, outcome.output.media_type);
@@ -134,21 +117,11 @@ fn proven(outcome: &Outcome) -> Vec<Artifact> {
     let hash = |hex: &str| hex.parse::<Hash>().ok();
     let files = outcome.artifacts.iter().filter_map(|file| {
         let sha256 = hash(&file.sha256)?;
-        Some(Artifact {
-            kind: "file".into(),
-            path: file.path.clone(),
-            sha256,
-            length: file.length,
-        })
+        Some(Artifact { kind: "file".into(), path: file.path.clone(), sha256, length: file.length })
     });
     let logs = outcome.logs.iter().filter_map(|log| {
         let sha256 = hash(&log.sha256)?;
-        Some(Artifact {
-            kind: "log".into(),
-            path: log.source.clone(),
-            sha256,
-            length: log.length,
-        })
+        Some(Artifact { kind: "log".into(), path: log.source.clone(), sha256, length: log.length })
     });
     files.chain(logs).collect()
 }
@@ -157,12 +130,7 @@ fn proven(outcome: &Outcome) -> Vec<Artifact> {
 fn said(outcome: &Outcome) -> Artifact {
     let bytes = &outcome.output.bytes;
     let length = u64::try_from(bytes.len()).unwrap_or(u64::MAX);
-    Artifact {
-        kind: "log".into(),
-        path: "output".into(),
-        sha256: sha256(bytes),
-        length,
-    }
+    Artifact { kind: "log".into(), path: "output".into(), sha256: sha256(bytes), length }
 }
 
 fn few_words(text: &str) -> String {

@@ -42,18 +42,13 @@ pub(crate) struct Entries {
     pub(crate) unnameable: usize,
 }
 
-const BENEATH: ResolveFlags = ResolveFlags::BENEATH
-    .union(ResolveFlags::NO_SYMLINKS)
-    .union(ResolveFlags::NO_MAGICLINKS);
+const BENEATH: ResolveFlags = ResolveFlags::BENEATH.union(ResolveFlags::NO_SYMLINKS).union(ResolveFlags::NO_MAGICLINKS);
 
 impl Root {
     /// Opens a folder; here alone, symbolic links in the path are followed.
     pub(crate) fn open(path: &Path) -> std::io::Result<Self> {
         let flags = OFlags::RDONLY | OFlags::DIRECTORY | OFlags::CLOEXEC;
-        Ok(Self {
-            folder: rustix::fs::open(path, flags, Mode::empty())?,
-            path: path.canonicalize()?,
-        })
+        Ok(Self { folder: rustix::fs::open(path, flags, Mode::empty())?, path: path.canonicalize()? })
     }
 
     /// Its path, for programs and messages.
@@ -68,23 +63,14 @@ impl Root {
             return Ok(None);
         };
         let file = File::from(fd);
-        let is_file = file
-            .metadata()
-            .map_err(|e| Refusal::runner(path.as_str(), e))?
-            .is_file();
-        if is_file {
-            Ok(Some(file))
-        } else {
-            Err(refused(path.as_str(), "is no regular file"))
-        }
+        let is_file = file.metadata().map_err(|e| Refusal::runner(path.as_str(), e))?.is_file();
+        if is_file { Ok(Some(file)) } else { Err(refused(path.as_str(), "is no regular file")) }
     }
 
     /// The state of a regular file in it; nothing when there is none.
     pub(crate) fn state(&self, path: &RelativePath) -> Result<Option<FileState>, Refusal> {
         match self.file(path)? {
-            Some(file) => state_of(file)
-                .map(Some)
-                .map_err(|e| Refusal::runner(path.as_str(), e)),
+            Some(file) => state_of(file).map(Some).map_err(|e| Refusal::runner(path.as_str(), e)),
             None => Ok(None),
         }
     }
@@ -95,30 +81,21 @@ impl Root {
     }
 
     /// The same, made when it is not there. The folders that had to be made are added to `made`, outermost first.
-    pub(crate) fn make_folder(
-        &self,
-        path: &str,
-        made: &mut Vec<String>,
-    ) -> Result<OwnedFd, Refusal> {
+    pub(crate) fn make_folder(&self, path: &str, made: &mut Vec<String>) -> Result<OwnedFd, Refusal> {
         if let Some(folder) = self.folder(Some(path))? {
             return Ok(folder);
         }
-        let (parent, name) = path
-            .rsplit_once('/')
-            .map_or((None, path), |(parent, name)| (Some(parent), name));
+        let (parent, name) = path.rsplit_once('/').map_or((None, path), |(parent, name)| (Some(parent), name));
         let parent = match parent {
             Some(parent) => self.make_folder(parent, made)?,
-            None => self
-                .folder(None)?
-                .ok_or_else(|| refused(path, "has no folder to be in"))?,
+            None => self.folder(None)?.ok_or_else(|| refused(path, "has no folder to be in"))?,
         };
         match rustix::fs::mkdirat(&parent, name, Mode::from_raw_mode(0o755)) {
             Ok(()) => made.push(path.to_owned()),
             Err(Errno::EXIST) => {}
             Err(error) => return Err(Refusal::runner(path, error)),
         }
-        self.folder(Some(path))?
-            .ok_or_else(|| refused(path, "is no folder"))
+        self.folder(Some(path))?.ok_or_else(|| refused(path, "is no folder"))
     }
 
     /// What is in a folder, by name.
@@ -141,10 +118,7 @@ impl Root {
             if kind == FileType::Unknown {
                 kind = kind_of(folder.as_fd(), name).map_err(|e| Refusal::runner(shown, e))?;
             }
-            entries.named.push(Entry {
-                name: name.to_owned(),
-                kind,
-            });
+            entries.named.push(Entry { name: name.to_owned(), kind });
         }
         entries.named.sort_by(|a, b| a.name.cmp(&b.name));
         Ok(entries)
@@ -153,27 +127,17 @@ impl Root {
     /// Where a symbolic link in it points; nothing when that is not UTF-8.
     pub(crate) fn link_target(&self, path: &RelativePath) -> Result<Option<String>, Refusal> {
         let (folder, name) = path.split();
-        let folder = self
-            .folder(folder)?
-            .ok_or_else(|| refused(path.as_str(), "vanished"))?;
-        let target = rustix::fs::readlinkat(&folder, name, Vec::new())
-            .map_err(|e| Refusal::runner(path.as_str(), e))?;
+        let folder = self.folder(folder)?.ok_or_else(|| refused(path.as_str(), "vanished"))?;
+        let target =
+            rustix::fs::readlinkat(&folder, name, Vec::new()).map_err(|e| Refusal::runner(path.as_str(), e))?;
         Ok(target.into_string().ok())
     }
 
     fn open_beneath(&self, path: &str, flags: OFlags) -> Result<Option<OwnedFd>, Refusal> {
-        match rustix::fs::openat2(
-            &self.folder,
-            path,
-            flags | OFlags::CLOEXEC,
-            Mode::empty(),
-            BENEATH,
-        ) {
+        match rustix::fs::openat2(&self.folder, path, flags | OFlags::CLOEXEC, Mode::empty(), BENEATH) {
             Ok(fd) => Ok(Some(fd)),
             Err(Errno::NOENT | Errno::NOTDIR) => Ok(None),
-            Err(Errno::LOOP | Errno::XDEV) => {
-                Err(refused(path, "is or goes through a symbolic link"))
-            }
+            Err(Errno::LOOP | Errno::XDEV) => Err(refused(path, "is or goes through a symbolic link")),
             Err(error) => Err(Refusal::runner(path, error)),
         }
     }
@@ -182,10 +146,7 @@ impl Root {
 /// The state of an open file, read from its beginning.
 pub(crate) fn state_of(mut file: File) -> std::io::Result<FileState> {
     let executable = file.metadata()?.permissions().mode() & 0o111 != 0;
-    Ok(FileState {
-        content: digest::read(&mut file)?,
-        executable,
-    })
+    Ok(FileState { content: digest::read(&mut file)?, executable })
 }
 
 fn kind_of(folder: BorrowedFd<'_>, name: &str) -> rustix::io::Result<FileType> {

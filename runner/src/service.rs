@@ -41,12 +41,7 @@ pub struct Service {
 
 impl fmt::Debug for Service {
     fn fmt(&self, f: &mut fmt::Formatter<'_>) -> fmt::Result {
-        write!(
-            f,
-            "Service({} at {})",
-            self.pins.runner_id,
-            self.client.base()
-        )
+        write!(f, "Service({} at {})", self.pins.runner_id, self.client.base())
     }
 }
 
@@ -82,15 +77,7 @@ impl Service {
         heads: HeadFile,
         quiet: bool,
     ) -> Self {
-        Self {
-            client,
-            pins,
-            secret,
-            manifest,
-            executor: Arc::new(executor),
-            heads,
-            quiet,
-        }
+        Self { client, pins, secret, manifest, executor: Arc::new(executor), heads, quiet }
     }
 
     /// Works until `stop` resolves; a job that is running then is finished first.
@@ -134,9 +121,7 @@ impl Service {
         let origin = match known {
             Some(known) => known.origin.clone(),
             None => {
-                let caught_up = advance(&self.client, &self.pins, seen)
-                    .await
-                    .map_err(Trouble::of_advance)?;
+                let caught_up = advance(&self.client, &self.pins, seen).await.map_err(Trouble::of_advance)?;
                 self.heads.write(caught_up.head).map_err(Trouble::Folder)?;
                 known.insert(caught_up).origin.clone()
             }
@@ -167,8 +152,7 @@ impl Service {
             Ok(verified) => verified,
             Err(refusal) => {
                 self.note(&format!("job {} refused: {refusal}", warrant.job_id));
-                if refusal.condition == "consistent_with_last_head"
-                    || refusal.condition == "genesis_under_pinned_root"
+                if refusal.condition == "consistent_with_last_head" || refusal.condition == "genesis_under_pinned_root"
                 {
                     return Err(ServiceError::Forked(refusal));
                 }
@@ -179,14 +163,11 @@ impl Service {
             }
         };
         // What was seen is remembered before anything is done: a crash must not forget it.
-        self.heads
-            .write(verified.head())
-            .map_err(ServiceError::Folder)?;
+        self.heads.write(verified.head()).map_err(ServiceError::Folder)?;
         let outcomes = self.execute(&verified).await;
         let report = report::of(&verified, &outcomes);
         self.note(&format!("job {} {}", verified.job().job_id, report.word()));
-        self.report(origin, verified.head(), report, Some(verified.expires()))
-            .await;
+        self.report(origin, verified.head(), report, Some(verified.expires())).await;
         Ok(())
     }
 
@@ -203,8 +184,7 @@ impl Service {
             let mut spec = ActionSpec::new(action.tool.as_str(), mode, action.inputs.clone());
             spec.timeout = Some(left);
             let executor = self.executor.clone();
-            let ran =
-                tokio::task::spawn_blocking(move || executor.run(&spec, &Cancel::new())).await;
+            let ran = tokio::task::spawn_blocking(move || executor.run(&spec, &Cancel::new())).await;
             let outcome = match ran {
                 Ok(outcome) => outcome,
                 Err(error) => report::crashed(&error.to_string()),
@@ -221,13 +201,7 @@ impl Service {
 
     /// Reports, and tries again while the answer may still count. A result that cannot be delivered stays unknown to the
     /// ledger, which says so itself when the lease lapses.
-    async fn report(
-        &self,
-        origin: &str,
-        head: SeenHead,
-        report: Report,
-        expires: Option<Timestamp>,
-    ) {
+    async fn report(&self, origin: &str, head: SeenHead, report: Report, expires: Option<Timestamp>) {
         let Report { result, bodies } = report;
         let signed = authored::sign(StatementKind::Result, origin, head, &result, &self.secret);
         let envelope = match signed {
@@ -236,17 +210,10 @@ impl Service {
         };
         let mut pause = PAUSE;
         for _ in 0..REPORTS {
-            match self
-                .client
-                .report(result.job_id.as_str(), envelope.clone(), bodies.clone())
-                .await
-            {
+            match self.client.report(result.job_id.as_str(), envelope.clone(), bodies.clone()).await {
                 Ok(_) => return,
                 Err(client::Error::Refused(problem)) => {
-                    return self.note(&format!(
-                        "the result was refused: {} {}",
-                        problem.reason, problem.detail
-                    ));
+                    return self.note(&format!("the result was refused: {} {}", problem.reason, problem.detail));
                 }
                 Err(error) => self.note(&format!("the result was not delivered yet: {error}")),
             }
@@ -284,8 +251,6 @@ impl Trouble {
 
 /// The runner's own clock: only to judge whether a lease still holds.
 fn wall() -> Timestamp {
-    let ms = SystemTime::now()
-        .duration_since(SystemTime::UNIX_EPOCH)
-        .map_or(0, |d| d.as_millis());
+    let ms = SystemTime::now().duration_since(SystemTime::UNIX_EPOCH).map_or(0, |d| d.as_millis());
     Timestamp::from_ms(u64::try_from(ms).unwrap_or(u64::MAX))
 }

@@ -28,14 +28,8 @@ pub(crate) struct Ran {
 
 /// Runs a program in confinement until it ends, its time is over, or it is cancelled. When this returns, no process that
 /// it started is left (or the result says how many could not be killed).
-pub(crate) fn supervise(
-    executable: &Path,
-    spec: &Spec,
-    stream_bytes: usize,
-    cancel: &Cancel,
-) -> Result<Ran, Refusal> {
-    let (control, theirs) =
-        UnixStream::pair().map_err(|e| Refusal::runner("a socket for the warden", e))?;
+pub(crate) fn supervise(executable: &Path, spec: &Spec, stream_bytes: usize, cancel: &Cancel) -> Result<Ran, Refusal> {
+    let (control, theirs) = UnixStream::pair().map_err(|e| Refusal::runner("a socket for the warden", e))?;
     let mut warden = Warden::start(executable, theirs)?;
     let stdout = drain(warden.0.stdout.take(), stream_bytes);
     let stderr = drain(warden.0.stderr.take(), stream_bytes);
@@ -45,22 +39,12 @@ pub(crate) fn supervise(
     cancel.detach();
     drop(warden);
     match report? {
-        Report::Refused {
-            reason,
-            unconfined: true,
-        } => Err(Refusal::new(
+        Report::Refused { reason, unconfined: true } => Err(Refusal::new(
             Failure::Unconfined,
             format!("the program was not run, because it could not be confined: {reason}"),
         )),
-        Report::Refused {
-            reason,
-            unconfined: false,
-        } => Err(Refusal::new(Failure::ProgramFailed, reason)),
-        Report::Ended(ended) => Ok(Ran {
-            ended,
-            stdout: drained(&stdout),
-            stderr: drained(&stderr),
-        }),
+        Report::Refused { reason, unconfined: false } => Err(Refusal::new(Failure::ProgramFailed, reason)),
+        Report::Ended(ended) => Ok(Ran { ended, stdout: drained(&stdout), stderr: drained(&stderr) }),
     }
 }
 
@@ -71,18 +55,9 @@ struct Warden(Child);
 impl Warden {
     fn start(executable: &Path, control: UnixStream) -> Result<Self, Refusal> {
         let mut command = Command::new(executable);
-        command
-            .args([CONFINED, WARDEN])
-            .env_clear()
-            .current_dir("/")
-            .process_group(0);
-        command
-            .stdin(Stdio::from(OwnedFd::from(control)))
-            .stdout(Stdio::piped())
-            .stderr(Stdio::piped());
-        let child = command
-            .spawn()
-            .map_err(|e| Refusal::runner("starting the warden", e))?;
+        command.args([CONFINED, WARDEN]).env_clear().current_dir("/").process_group(0);
+        command.stdin(Stdio::from(OwnedFd::from(control))).stdout(Stdio::piped()).stderr(Stdio::piped());
+        let child = command.spawn().map_err(|e| Refusal::runner("starting the warden", e))?;
         Ok(Self(child))
     }
 }
@@ -102,9 +77,7 @@ fn converse(control: UnixStream, spec: &Spec, cancel: &Cancel) -> Result<Report,
     let _sent = send(&control, spec);
     match receive(&mut BufReader::new(control)) {
         Ok(Some(report)) => Ok(report),
-        Ok(None) if cancel.is_cancelled() => {
-            Err(Refusal::new(Failure::Cancelled, "the action was cancelled"))
-        }
+        Ok(None) if cancel.is_cancelled() => Err(Refusal::new(Failure::Cancelled, "the action was cancelled")),
         Ok(None) => Err(Refusal::runner("the warden", "ended without a report")),
         Err(error) => Err(failed(error)),
     }
@@ -125,8 +98,5 @@ fn drain<R: Read + Send + 'static>(stream: Option<R>, most: usize) -> Receiver<C
 
 /// A stream that does not end in time is recorded as empty, which the number of survivors explains.
 fn drained(stream: &Receiver<Capture>) -> Captured {
-    stream
-        .recv_timeout(DRAIN)
-        .map(Capture::finish)
-        .unwrap_or_default()
+    stream.recv_timeout(DRAIN).map(Capture::finish).unwrap_or_default()
 }

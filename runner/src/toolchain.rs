@@ -21,13 +21,8 @@ pub struct Toolchain {
 impl Toolchain {
     /// The system's programs alone.
     pub fn system() -> Self {
-        let path = ["/usr/local/bin", "/usr/bin", "/bin"]
-            .map(PathBuf::from)
-            .to_vec();
-        Self {
-            path,
-            ..Self::default()
-        }
+        let path = ["/usr/local/bin", "/usr/bin", "/bin"].map(PathBuf::from).to_vec();
+        Self { path, ..Self::default() }
     }
 
     /// The system's programs and the Rust toolchain of whoever starts the runner: the one that `rustc` in their `PATH`
@@ -39,9 +34,8 @@ impl Toolchain {
             toolchain.readable.push(sysroot);
         }
         let home = std::env::var_os("HOME").map(PathBuf::from);
-        let cargo_home = std::env::var_os("CARGO_HOME")
-            .map(PathBuf::from)
-            .or_else(|| home.map(|home| home.join(".cargo")));
+        let cargo_home =
+            std::env::var_os("CARGO_HOME").map(PathBuf::from).or_else(|| home.map(|home| home.join(".cargo")));
         toolchain.cargo_home = cargo_home.filter(|path| path.is_dir());
         toolchain
     }
@@ -58,20 +52,12 @@ impl Toolchain {
             return Vec::new();
         };
         let folders = ["registry", "git"].map(|name| (name, home.join(name)));
-        folders
-            .into_iter()
-            .filter(|(_, folder)| folder.is_dir())
-            .collect()
+        folders.into_iter().filter(|(_, folder)| folder.is_dir()).collect()
     }
 
     /// The value of `PATH`.
     pub(crate) fn search_path(&self) -> String {
-        let parts: Vec<String> = self
-            .path
-            .iter()
-            .filter_map(|p| p.to_str())
-            .map(str::to_owned)
-            .collect();
+        let parts: Vec<String> = self.path.iter().filter_map(|p| p.to_str()).map(str::to_owned).collect();
         parts.join(":")
     }
 }
@@ -79,15 +65,8 @@ impl Toolchain {
 /// Asked outside of the project, whose `rust-toolchain.toml` has no say here.
 fn sysroot() -> Option<PathBuf> {
     let mut rustc = Command::new("rustc");
-    rustc
-        .args(["--print", "sysroot"])
-        .current_dir("/")
-        .stdin(Stdio::null())
-        .stderr(Stdio::null());
-    let output = rustc
-        .output()
-        .ok()
-        .filter(|output| output.status.success())?;
+    rustc.args(["--print", "sysroot"]).current_dir("/").stdin(Stdio::null()).stderr(Stdio::null());
+    let output = rustc.output().ok().filter(|output| output.status.success())?;
     let text = String::from_utf8(output.stdout).ok()?;
     let path = Path::new(text.trim()).to_owned();
     path.join("bin").is_dir().then_some(path)

@@ -19,16 +19,8 @@ use std::path::PathBuf;
 use std::sync::PoisonError;
 
 /// Every tool that this runner has, in order.
-pub const NAMES: &[&str] = &[
-    "apply_patch",
-    "build",
-    "echo",
-    "file_write",
-    "publish",
-    "read_file",
-    "run_tests",
-    "search",
-];
+pub const NAMES: &[&str] =
+    &["apply_patch", "build", "echo", "file_write", "publish", "read_file", "run_tests", "search"];
 
 /// One action at work.
 pub(crate) struct Job<'a> {
@@ -48,36 +40,24 @@ pub(crate) fn run(job: &Job<'_>) -> Result<Outcome, Refusal> {
         "read_file" => read_file::run(job),
         "run_tests" => run_tests::run(job),
         "search" => search::run(job),
-        other => Err(Refusal::new(
-            Failure::ManifestRejected,
-            format!("this runner has no tool `{other}`"),
-        )),
+        other => Err(Refusal::new(Failure::ManifestRejected, format!("this runner has no tool `{other}`"))),
     }
 }
 
 impl Job<'_> {
     /// A string input that the manifest requires.
     fn required(&self, name: &str) -> Result<&str, Refusal> {
-        self.text(name).ok_or_else(|| {
-            Refusal::new(Failure::InputRefused, format!("input `{name}` is missing"))
-        })
+        self.text(name).ok_or_else(|| Refusal::new(Failure::InputRefused, format!("input `{name}` is missing")))
     }
 
     /// A string input.
     fn text(&self, name: &str) -> Option<&str> {
-        self.action
-            .inputs
-            .get(name)
-            .and_then(serde_json::Value::as_str)
+        self.action.inputs.get(name).and_then(serde_json::Value::as_str)
     }
 
     /// A boolean input, false when it is not there.
     fn flag(&self, name: &str) -> bool {
-        self.action
-            .inputs
-            .get(name)
-            .and_then(serde_json::Value::as_bool)
-            .unwrap_or(false)
+        self.action.inputs.get(name).and_then(serde_json::Value::as_bool).unwrap_or(false)
     }
 
     fn project(&self) -> &Root {
@@ -94,33 +74,15 @@ impl Job<'_> {
         let differences = copy.differences(&self.executor.config.limits, &self.pace)?;
         let commit = self.action.mode == Mode::Commit;
         if commit {
-            let _changing = self
-                .executor
-                .changing
-                .lock()
-                .unwrap_or_else(PoisonError::into_inner);
+            let _changing = self.executor.changing.lock().unwrap_or_else(PoisonError::into_inner);
             self.pace.check()?;
             put_back(self.project(), copy, &differences)?;
         }
-        let done = if commit {
-            ""
-        } else {
-            " (not put into the project: mode "
-        };
-        let close = if commit {
-            String::new()
-        } else {
-            format!("{})", self.action.mode.name())
-        };
+        let done = if commit { "" } else { " (not put into the project: mode " };
+        let close = if commit { String::new() } else { format!("{})", self.action.mode.name()) };
         let mut outcome = Outcome::completed(format!("{what}{done}{close}"));
-        outcome.changes = differences
-            .iter()
-            .map(crate::workspace::Difference::change)
-            .collect();
-        outcome.artifacts = differences
-            .iter()
-            .filter_map(crate::workspace::Difference::artifact)
-            .collect();
+        outcome.changes = differences.iter().map(crate::workspace::Difference::change).collect();
+        outcome.artifacts = differences.iter().filter_map(crate::workspace::Difference::artifact).collect();
         Ok(outcome)
     }
 }

@@ -52,10 +52,7 @@ pub struct Refusal {
 
 impl Refusal {
     pub(crate) fn new(condition: &'static str, detail: impl fmt::Display) -> Self {
-        Self {
-            condition,
-            detail: detail.to_string(),
-        }
+        Self { condition, detail: detail.to_string() }
     }
 }
 
@@ -134,19 +131,8 @@ pub fn verify(
     let job = decided(&story, &lease)?;
     leased_to(&story, &lease, pins, now)?;
     fits(&job, manifest)?;
-    let actions = job
-        .actions
-        .iter()
-        .map(|action| clear(action, warrant))
-        .collect::<Result<Vec<_>, _>>()?;
-    Ok(VerifiedWarrant {
-        job,
-        lease: lease_at,
-        attempt: lease.attempt,
-        expires: lease.expires,
-        head,
-        actions,
-    })
+    let actions = job.actions.iter().map(|action| clear(action, warrant)).collect::<Result<Vec<_>, _>>()?;
+    Ok(VerifiedWarrant { job, lease: lease_at, attempt: lease.attempt, expires: lease.expires, head, actions })
 }
 
 fn extends(warrant: &Warrant, story: &Story, seen: SeenHead) -> Result<SeenHead, Refusal> {
@@ -159,8 +145,7 @@ fn extends(warrant: &Warrant, story: &Story, seen: SeenHead) -> Result<SeenHead,
             proof.old, proof.new, seen.size, head.size
         )));
     }
-    verify_consistency(seen.size, &seen.root, head.size, &head.root, &proof.path)
-        .map_err(|e| refuse(e.to_string()))?;
+    verify_consistency(seen.size, &seen.root, head.size, &head.root, &proof.path).map_err(|e| refuse(e.to_string()))?;
     Ok(head)
 }
 
@@ -175,21 +160,14 @@ fn decided(story: &Story, lease: &JobLeased) -> Result<Job, Refusal> {
         return Err(refuse("the decision is not ALLOW"));
     }
     let digest = proposal.action_digest();
-    if decision.proposal_id != job.proposal_id
-        || decision.action_digest != digest
-        || job.action_digest != digest
-    {
+    if decision.proposal_id != job.proposal_id || decision.action_digest != digest || job.action_digest != digest {
         return Err(refuse("the decision is about something else than the job"));
     }
     if decision.policy != job.policy || decision.manifest != job.manifest {
-        return Err(refuse(
-            "the job names another policy or manifest than the decision",
-        ));
+        return Err(refuse("the job names another policy or manifest than the decision"));
     }
     if decision.engine != domain::ENGINE {
-        return Err(refuse(
-            "the decision was made by an engine that this runner does not know",
-        ));
+        return Err(refuse("the decision was made by an engine that this runner does not know"));
     }
     if job.actions != gate::effective_actions(proposal)
         || job.effects != decision.allowed_effects
@@ -200,13 +178,9 @@ fn decided(story: &Story, lease: &JobLeased) -> Result<Job, Refusal> {
     if gate::execution_mode(proposal) != Some(job.execution_mode) {
         return Err(refuse("the job runs in another mode than was allowed"));
     }
-    let envelope =
-        gate::effective_envelope(proposal).map_err(|e| Refusal::new("deployment_envelope", e))?;
+    let envelope = gate::effective_envelope(proposal).map_err(|e| Refusal::new("deployment_envelope", e))?;
     if envelope != job.deployment_envelope || envelope.hash() != job.envelope_hash {
-        return Err(Refusal::new(
-            "deployment_envelope",
-            "the envelope or its hash is not the one that was decided on",
-        ));
+        return Err(Refusal::new("deployment_envelope", "the envelope or its hash is not the one that was decided on"));
     }
     approvals::check(story, &created, decision, proposal)?;
     Ok(job.clone())
@@ -215,19 +189,10 @@ fn decided(story: &Story, lease: &JobLeased) -> Result<Job, Refusal> {
 fn leased_to(story: &Story, lease: &JobLeased, pins: &Pins, now: Timestamp) -> Result<(), Refusal> {
     let refuse = |detail: String| Refusal::new("lease_in_this_name", detail);
     if lease.lease.runner_id != pins.runner_id || lease.key_id != pins.key.key_id() {
-        return Err(refuse(format!(
-            "the lease is for runner `{}` with key `{}`",
-            lease.lease.runner_id, lease.key_id
-        )));
+        return Err(refuse(format!("the lease is for runner `{}` with key `{}`", lease.lease.runner_id, lease.key_id)));
     }
-    check(
-        &lease.authored,
-        &pins.key,
-        StatementKind::Lease,
-        story.origin(),
-        &lease.lease,
-    )
-    .map_err(|e| refuse(e.to_string()))?;
+    check(&lease.authored, &pins.key, StatementKind::Lease, story.origin(), &lease.lease)
+        .map_err(|e| refuse(e.to_string()))?;
     if lease.expires <= now {
         return Err(refuse(format!("the lease lapsed at {}", lease.expires)));
     }
@@ -238,39 +203,24 @@ fn leased_to(story: &Story, lease: &JobLeased, pins: &Pins, now: Timestamp) -> R
 fn fits(job: &Job, manifest: &Manifest) -> Result<(), Refusal> {
     let refuse = |detail: String| Refusal::new("manifest", detail);
     if manifest.digest() != job.manifest {
-        return Err(refuse(format!(
-            "the job names manifest {}, this runner has {}",
-            job.manifest,
-            manifest.digest()
-        )));
+        return Err(refuse(format!("the job names manifest {}, this runner has {}", job.manifest, manifest.digest())));
     }
     if job.effects.contains(domain::effect::Effect::READ_SECRETS) {
         return Err(refuse("READ_SECRETS is never carried out".into()));
     }
     let scope = job.deployment_envelope.autonomy_budget.max_write_scope;
     for action in &job.actions {
-        let tool = manifest
-            .tools
-            .get(&action.tool)
-            .ok_or_else(|| refuse(format!("there is no tool `{}`", action.tool)))?;
+        let tool =
+            manifest.tools.get(&action.tool).ok_or_else(|| refuse(format!("there is no tool `{}`", action.tool)))?;
         tool.check_inputs(action).map_err(refuse)?;
         if !tool.effects.is_subset(&job.effects) {
-            return Err(refuse(format!(
-                "tool `{}` has effects that the job does not allow",
-                action.tool
-            )));
+            return Err(refuse(format!("tool `{}` has effects that the job does not allow", action.tool)));
         }
         if !tool.modes.contains(&job.execution_mode) || tool.write_scope > scope {
-            return Err(refuse(format!(
-                "tool `{}` does not fit the job's mode or write scope",
-                action.tool
-            )));
+            return Err(refuse(format!("tool `{}` does not fit the job's mode or write scope", action.tool)));
         }
         if tool.requires_human && !job.human_approved {
-            return Err(refuse(format!(
-                "tool `{}` needs a human's yes",
-                action.tool
-            )));
+            return Err(refuse(format!("tool `{}` needs a human's yes", action.tool)));
         }
     }
     Ok(())
@@ -279,15 +229,9 @@ fn fits(job: &Job, manifest: &Manifest) -> Result<(), Refusal> {
 fn clear(action: &Action, warrant: &Warrant) -> Result<ClearAction, Refusal> {
     let mut inputs: Map<String, Value> = action.inputs.clone().into_iter().collect();
     for (name, commitment) in &action.bodies {
-        inputs.insert(
-            name.clone(),
-            Value::String(body(name, commitment, warrant)?),
-        );
+        inputs.insert(name.clone(), Value::String(body(name, commitment, warrant)?));
     }
-    Ok(ClearAction {
-        tool: action.tool.clone(),
-        inputs,
-    })
+    Ok(ClearAction { tool: action.tool.clone(), inputs })
 }
 
 fn body(name: &str, commitment: &Commitment, warrant: &Warrant) -> Result<String, Refusal> {
@@ -295,11 +239,8 @@ fn body(name: &str, commitment: &Commitment, warrant: &Warrant) -> Result<String
     for body in &warrant.bodies {
         let bytes = body.bytes().map_err(|e| refuse(e.to_string()))?;
         if commitment.opens(&body.salt, &bytes) {
-            return String::from_utf8(bytes)
-                .map_err(|_| refuse(format!("input `{name}` is not UTF-8")));
+            return String::from_utf8(bytes).map_err(|_| refuse(format!("input `{name}` is not UTF-8")));
         }
     }
-    Err(refuse(format!(
-        "the body of input `{name}` is missing or was erased"
-    )))
+    Err(refuse(format!("the body of input `{name}` is missing or was erased")))
 }

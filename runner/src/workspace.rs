@@ -62,8 +62,7 @@ impl WorkCopy {
         }
         for (path, target) in &listing.links {
             if !stays_inside(path, target) {
-                let detail =
-                    format!("the symbolic link `{path}` leads, or might lead, out of the project");
+                let detail = format!("the symbolic link `{path}` leads, or might lead, out of the project");
                 return Err(Refusal::new(Failure::PathRefused, detail));
             }
             symlink(target, copy.place(path)).map_err(|e| Refusal::runner(path.as_str(), e))?;
@@ -72,12 +71,7 @@ impl WorkCopy {
     }
 
     /// A copy of these files alone, as far as they are there.
-    pub(crate) fn of(
-        work: &Path,
-        project: &Root,
-        paths: &[RelativePath],
-        limits: &Limits,
-    ) -> Result<Self, Refusal> {
+    pub(crate) fn of(work: &Path, project: &Root, paths: &[RelativePath], limits: &Limits) -> Result<Self, Refusal> {
         let mut copy = Self::empty(work)?;
         let mut room = limits.bytes;
         for path in paths {
@@ -91,17 +85,10 @@ impl WorkCopy {
         let number = ATTEMPT.fetch_add(1, Ordering::Relaxed);
         let folder = work.join(format!("attempt-{}-{number}", std::process::id()));
         for path in [folder.clone(), folder.join("copy"), folder.join("home")] {
-            fs::DirBuilder::new()
-                .mode(0o700)
-                .create(path)
-                .map_err(failed)?;
+            fs::DirBuilder::new().mode(0o700).create(path).map_err(failed)?;
         }
         let root = Root::open(&folder.join("copy")).map_err(failed)?;
-        Ok(Self {
-            folder,
-            root,
-            baseline: BTreeMap::new(),
-        })
+        Ok(Self { folder, root, baseline: BTreeMap::new() })
     }
 
     /// Where the copied files are.
@@ -121,8 +108,7 @@ impl WorkCopy {
 
     fn make_folders(&self, listing: &Listing) -> Result<(), Refusal> {
         for folder in &listing.folders {
-            fs::create_dir_all(self.place(folder))
-                .map_err(|e| Refusal::runner(folder.as_str(), e))?;
+            fs::create_dir_all(self.place(folder)).map_err(|e| Refusal::runner(folder.as_str(), e))?;
         }
         Ok(())
     }
@@ -136,13 +122,7 @@ impl WorkCopy {
         let executable = file.metadata().map_err(failed)?.permissions().mode() & 0o111 != 0;
         let content = self.store(path, file, *room, executable)?;
         *room = room.saturating_sub(content.length);
-        self.baseline.insert(
-            path.clone(),
-            FileState {
-                content,
-                executable,
-            },
-        );
+        self.baseline.insert(path.clone(), FileState { content, executable });
         Ok(())
     }
 
@@ -160,23 +140,13 @@ impl WorkCopy {
             fs::create_dir_all(parent).map_err(failed)?;
         }
         let mode = if executable { 0o700 } else { 0o600 };
-        let mut file: File = OpenOptions::new()
-            .write(true)
-            .create(true)
-            .truncate(true)
-            .mode(mode)
-            .open(&place)
-            .map_err(failed)?;
-        let content =
-            digest::copy(&mut content.take(room.saturating_add(1)), &mut file).map_err(failed)?;
+        let mut file: File =
+            OpenOptions::new().write(true).create(true).truncate(true).mode(mode).open(&place).map_err(failed)?;
+        let content = digest::copy(&mut content.take(room.saturating_add(1)), &mut file).map_err(failed)?;
         if content.length > room {
-            return Err(Refusal::new(
-                Failure::TooLarge,
-                format!("`{path}` is beyond the size that is allowed"),
-            ));
+            return Err(Refusal::new(Failure::TooLarge, format!("`{path}` is beyond the size that is allowed")));
         }
-        file.set_permissions(Permissions::from_mode(mode))
-            .map_err(failed)?;
+        file.set_permissions(Permissions::from_mode(mode)).map_err(failed)?;
         Ok(content)
     }
 
@@ -186,11 +156,7 @@ impl WorkCopy {
     }
 
     /// Every file that is different now, by path.
-    pub(crate) fn differences(
-        &self,
-        limits: &Limits,
-        pace: &Pace,
-    ) -> Result<Vec<Difference>, Refusal> {
+    pub(crate) fn differences(&self, limits: &Limits, pace: &Pace) -> Result<Vec<Difference>, Refusal> {
         let mut now = BTreeMap::new();
         for path in listing::list(&self.root, None, &[], limits, pace)?.files {
             pace.check()?;
@@ -210,18 +176,10 @@ impl WorkCopy {
         for (path, before) in &self.baseline {
             let after = now.remove(path);
             if after.as_ref() != Some(before) {
-                differences.push(Difference {
-                    path: path.clone(),
-                    before: Some(before.clone()),
-                    after,
-                });
+                differences.push(Difference { path: path.clone(), before: Some(before.clone()), after });
             }
         }
-        let created = now.into_iter().map(|(path, state)| Difference {
-            path,
-            before: None,
-            after: Some(state),
-        });
+        let created = now.into_iter().map(|(path, state)| Difference { path, before: None, after: Some(state) });
         differences.extend(created);
         differences.sort_by(|a, b| a.path.cmp(&b.path));
         Ok(differences)
@@ -242,27 +200,18 @@ impl Difference {
             (Some(_), Some(_)) => ChangeKind::Modified,
             (Some(_), None) => ChangeKind::Deleted,
         };
-        Change {
-            path: self.path.to_string(),
-            kind,
-        }
+        Change { path: self.path.to_string(), kind }
     }
 
     /// The file as it is now, when it is.
     pub(crate) fn artifact(&self) -> Option<Artifact> {
-        self.after
-            .as_ref()
-            .map(|state| artifact(&self.path, &state.content))
+        self.after.as_ref().map(|state| artifact(&self.path, &state.content))
     }
 }
 
 /// A file's name and digest.
 pub(crate) fn artifact(path: &RelativePath, content: &digest::Digested) -> Artifact {
-    Artifact {
-        path: path.to_string(),
-        sha256: content.sha256.clone(),
-        length: content.length,
-    }
+    Artifact { path: path.to_string(), sha256: content.sha256.clone(), length: content.length }
 }
 
 /// Whether a link can only lead to a place inside: it is relative, climbs only at its beginning, and no higher than the
@@ -270,10 +219,7 @@ pub(crate) fn artifact(path: &RelativePath, content: &digest::Digested) -> Artif
 fn stays_inside(link: &RelativePath, target: &str) -> bool {
     let depth = link.components().count() - 1;
     let climbs = target.split('/').take_while(|part| *part == "..").count();
-    let descends = target
-        .split('/')
-        .skip(climbs)
-        .all(|part| !matches!(part, ".." | ""));
+    let descends = target.split('/').skip(climbs).all(|part| !matches!(part, ".." | ""));
     !target.starts_with('/') && climbs <= depth && descends
 }
 
@@ -289,9 +235,7 @@ pub(crate) fn remove_tree(folder: &Path) {
         let Ok(entries) = fs::read_dir(&folder) else {
             continue;
         };
-        let folders = entries
-            .flatten()
-            .filter(|entry| entry.file_type().is_ok_and(|kind| kind.is_dir()));
+        let folders = entries.flatten().filter(|entry| entry.file_type().is_ok_and(|kind| kind.is_dir()));
         open.extend(folders.map(|entry| entry.path()));
     }
     let _tried = fs::remove_dir_all(folder);

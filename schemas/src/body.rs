@@ -18,11 +18,7 @@ pub struct Body {
 impl Body {
     /// Wraps bytes.
     pub fn new(salt: Salt, media_type: &str, bytes: &[u8]) -> Self {
-        Self {
-            salt,
-            media_type: media_type.to_owned(),
-            base64: proof::base64::encode(bytes),
-        }
+        Self { salt, media_type: media_type.to_owned(), base64: proof::base64::encode(bytes) }
     }
 
     /// The bytes.
@@ -38,10 +34,6 @@ impl Body {
     /// # Errors
     /// If the text is not standard base64 with padding.
     pub fn commitment(&self) -> Result<Commitment, proof::base64::Base64Error> {
-        Ok(Commitment::new(
-            &self.salt,
-            &self.bytes()?,
-            &self.media_type,
-        ))
+        Ok(Commitment::new(&self.salt, &self.bytes()?, &self.media_type))
     }
 }

@@ -8,6 +8,7 @@
 
 pub mod approval;
 pub mod body;
+pub mod commit;
 pub mod event;
 pub mod intent;
 pub mod job;

@@ -10,10 +10,7 @@
 )]
 
 #[path = "../../projections/tests/it/history.rs"]
-#[expect(
-    dead_code,
-    reason = "these tests use a part of what the read models' do"
-)]
+#[expect(dead_code, reason = "these tests use a part of what the read models' do")]
 mod history;
 
 use std::collections::{BTreeMap, BTreeSet};
@@ -28,14 +25,7 @@ use proof::{Checkpoint, KeyName, LeafIndex, Receipt, ReceiptEntry, SecretKey, me
 use serde_json::{Value, json};
 
 /// Schemas that are no event's.
-const OTHERS: [&str; 6] = [
-    "event",
-    "event-header",
-    "leaf",
-    "receipt",
-    "statement",
-    "types",
-];
+const OTHERS: [&str; 6] = ["event", "event-header", "leaf", "receipt", "statement", "types"];
 const BASE: &str = "https://countersign.example/schemas/v1/";
 
 fn load() -> BTreeMap<String, Value> {
@@ -44,9 +34,7 @@ fn load() -> BTreeMap<String, Value> {
     for entry in std::fs::read_dir(dir).unwrap() {
         let path = entry.unwrap().path();
         let name = path.file_name().unwrap().to_str().unwrap();
-        let name = name
-            .strip_suffix(".schema.json")
-            .unwrap_or_else(|| panic!("what is {name}?"));
+        let name = name.strip_suffix(".schema.json").unwrap_or_else(|| panic!("what is {name}?"));
         let schema = serde_json::from_slice(&std::fs::read(&path).unwrap()).unwrap();
         schemas.insert(name.to_owned(), schema);
     }
@@ -59,10 +47,7 @@ fn close(schema: &mut Value) {
         Value::Object(members) => {
             let closed = ["additionalProperties", "unevaluatedProperties"];
             let open = !closed.iter().any(|name| members.contains_key(*name));
-            if open
-                && members.get("type") == Some(&json!("object"))
-                && members.contains_key("properties")
-            {
+            if open && members.get("type") == Some(&json!("object")) && members.contains_key("properties") {
                 members.insert("additionalProperties".into(), json!(false));
             }
             members.values_mut().for_each(close);
@@ -98,14 +83,9 @@ impl Schemas {
     fn of(all: BTreeMap<String, Value>) -> Self {
         let mut registry = Registry::new();
         for (name, schema) in &all {
-            registry = registry
-                .add(format!("{BASE}{name}.schema.json"), schema.clone())
-                .unwrap();
+            registry = registry.add(format!("{BASE}{name}.schema.json"), schema.clone()).unwrap();
         }
-        Self {
-            registry: registry.prepare().unwrap(),
-            all,
-        }
+        Self { registry: registry.prepare().unwrap(), all }
     }
 
     fn validator(&self, name: &str) -> Validator {
@@ -116,10 +96,8 @@ impl Schemas {
 }
 
 fn check(validator: &Validator, value: &Value, what: &str) {
-    let errors: Vec<String> = validator
-        .iter_errors(value)
-        .map(|error| format!("{}: {error}", error.instance_path()))
-        .collect();
+    let errors: Vec<String> =
+        validator.iter_errors(value).map(|error| format!("{}: {error}", error.instance_path())).collect();
     assert!(errors.is_empty(), "{what}: {errors:#?}\n{value:#}");
 }
 
@@ -131,16 +109,8 @@ fn story() -> History {
     for change in [KeyChange::Disable, KeyChange::Enable, KeyChange::Delete] {
         history.change_key("key_riley", change);
     }
-    let kinds = [
-        Kind::Read,
-        Kind::Write,
-        Kind::Plain,
-        Kind::Publish,
-        Kind::Merge,
-        Kind::Secrets,
-        Kind::Blind,
-        Kind::Leaky,
-    ];
+    let kinds =
+        [Kind::Read, Kind::Write, Kind::Plain, Kind::Publish, Kind::Merge, Kind::Secrets, Kind::Blind, Kind::Leaky];
     for kind in kinds {
         history.propose(&format!("{kind:?}"), kind);
     }
@@ -170,21 +140,12 @@ fn story() -> History {
     history.report(&jobs[4], Report::Rejected);
     history.erase(b"body");
     history.pass_ms(1_000);
-    history.attest(
-        history.size(),
-        domain::view::ALL
-            .map(|p| domain::view::Folded::new(p).attested())
-            .to_vec(),
-    );
+    history.attest(history.size(), domain::view::ALL.map(|p| domain::view::Folded::new(p).attested()).to_vec());
     history
 }
 
 fn payloads(history: &History) -> Vec<Value> {
-    history
-        .payloads
-        .iter()
-        .map(|bytes| serde_json::from_slice(bytes).unwrap())
-        .collect()
+    history.payloads.iter().map(|bytes| serde_json::from_slice(bytes).unwrap()).collect()
 }
 
 #[test]
@@ -195,10 +156,7 @@ fn there_is_a_schema_for_every_type_of_event_and_no_other() {
     assert_eq!(found, wanted);
     for (name, schema) in &schemas {
         assert_eq!(schema["$id"], format!("{BASE}{name}.schema.json"));
-        assert_eq!(
-            schema["$schema"],
-            "https://json-schema.org/draft/2020-12/schema"
-        );
+        assert_eq!(schema["$schema"], "https://json-schema.org/draft/2020-12/schema");
         jsonschema::meta::validate(schema).unwrap();
     }
     for name in EventData::TYPES {
@@ -219,10 +177,7 @@ fn every_type_of_event_is_as_its_schema_says_to_the_last_member() {
         assert!(!validator.is_valid(&more), "{name} is not closed");
         seen.insert(name);
     }
-    let all: BTreeSet<String> = EventData::TYPES
-        .iter()
-        .map(|name| (*name).to_owned())
-        .collect();
+    let all: BTreeSet<String> = EventData::TYPES.iter().map(|name| (*name).to_owned()).collect();
     assert_eq!(seen, all);
 }
 
@@ -252,11 +207,7 @@ fn no_schema_names_a_member_that_never_occurs() {
     }
     let (mut named, mut occurring) = (BTreeSet::new(), BTreeSet::new());
     let schemas = load();
-    for name in EventData::TYPES
-        .iter()
-        .copied()
-        .chain(["types", "event-header"])
-    {
+    for name in EventData::TYPES.iter().copied().chain(["types", "event-header"]) {
         names(&schemas[name], &mut named);
     }
     for payload in payloads(&story()) {
@@ -269,10 +220,8 @@ fn no_schema_names_a_member_that_never_occurs() {
 #[test]
 fn events_of_random_histories_are_as_their_schemas_say() {
     let schemas = Schemas::closed();
-    let validators: BTreeMap<&str, Validator> = EventData::TYPES
-        .iter()
-        .map(|name| (*name, schemas.validator(name)))
-        .collect();
+    let validators: BTreeMap<&str, Validator> =
+        EventData::TYPES.iter().map(|name| (*name, schemas.validator(name))).collect();
     let any = schemas.validator("event");
     let mut history = History::new();
     (0..500_u32).for_each(|n| history.act(u8::try_from(n * 89 % 251).unwrap()));
@@ -302,10 +251,7 @@ fn a_header_with_something_missing_or_out_of_shape_is_refused() {
     let header = schemas.all["event-header"]["required"].as_array().unwrap();
     assert_eq!(header.len(), 12);
     let other = [
-        (
-            "actor",
-            json!({"kind": "robot", "id": "x", "key_id": "none"}),
-        ),
+        ("actor", json!({"kind": "robot", "id": "x", "key_id": "none"})),
         ("causes", json!([-1])),
         ("group", json!(1.5)),
         ("ledger", json!("")),
@@ -323,11 +269,7 @@ fn a_header_with_something_missing_or_out_of_shape_is_refused() {
         let validator = schemas.validator(name);
         for member in header {
             let mut without = payload.clone();
-            without
-                .as_object_mut()
-                .unwrap()
-                .remove(member.as_str().unwrap())
-                .unwrap();
+            without.as_object_mut().unwrap().remove(member.as_str().unwrap()).unwrap();
             assert!(!validator.is_valid(&without), "{name} without {member}");
         }
         for (member, value) in &other {
@@ -341,15 +283,9 @@ fn a_header_with_something_missing_or_out_of_shape_is_refused() {
 #[test]
 fn an_event_of_one_type_is_none_of_another() {
     let schemas = Schemas::published();
-    let validators: Vec<_> = EventData::TYPES
-        .iter()
-        .map(|name| schemas.validator(name))
-        .collect();
+    let validators: Vec<_> = EventData::TYPES.iter().map(|name| schemas.validator(name)).collect();
     for payload in payloads(&story()) {
-        let fitting = validators
-            .iter()
-            .filter(|validator| validator.is_valid(&payload))
-            .count();
+        let fitting = validators.iter().filter(|validator| validator.is_valid(&payload)).count();
         assert_eq!(fitting, 1, "{}", payload["type"]);
     }
 }
@@ -364,8 +300,7 @@ fn leaves_and_statements_are_as_their_schemas_say() {
         check(&leaf, &value, "leaf");
         let authored = &value["payload"]["data"]["authored"];
         if let Some(payload) = authored["payload"].as_str() {
-            let said: Value =
-                serde_json::from_slice(&proof::base64::decode(payload).unwrap()).unwrap();
+            let said: Value = serde_json::from_slice(&proof::base64::decode(payload).unwrap()).unwrap();
             check(&statement, &said, "statement");
             kinds.insert(said["type"].as_str().unwrap().to_owned());
         }
@@ -380,36 +315,19 @@ fn receipts_are_as_their_schema_says() {
     let validator = schemas.validator("receipt");
     let history = story();
     let mut tree = merkle::MemoryTree::new();
-    history
-        .leaves
-        .iter()
-        .for_each(|leaf| tree.push(merkle::leaf_hash(leaf)));
-    let signer = SignerKey::new(
-        KeyName::new(history::ORIGIN).unwrap(),
-        SecretKey::from_seed([3; 32]),
-    );
-    let head = Checkpoint {
-        origin: history::ORIGIN.into(),
-        size: tree.size(),
-        root: tree.root(),
-    };
+    history.leaves.iter().for_each(|leaf| tree.push(merkle::leaf_hash(leaf)));
+    let signer = SignerKey::new(KeyName::new(history::ORIGIN).unwrap(), SecretKey::from_seed([3; 32]));
+    let head = Checkpoint { origin: history::ORIGIN.into(), size: tree.size(), root: tree.root() };
     let entries = [2, 9].map(|index| ReceiptEntry {
         index: LeafIndex::new(index),
         leaf: String::from_utf8(history.leaves[usize::try_from(index).unwrap()].to_vec()).unwrap(),
         path: merkle::inclusion_proof(&tree, LeafIndex::new(index), tree.size()).unwrap(),
     });
-    let receipt = Receipt {
-        checkpoint: head.sign(&signer),
-        entries: entries.to_vec(),
-    };
+    let receipt = Receipt { checkpoint: head.sign(&signer), entries: entries.to_vec() };
     receipt.verify(&signer.verifier()).unwrap();
     let json: Value = serde_json::from_slice(&receipt.to_json()).unwrap();
     check(&validator, &json, "receipt");
-    for (pointer, value) in [
-        ("/v", json!(2)),
-        ("/entries", json!([])),
-        ("/more", json!(1)),
-    ] {
+    for (pointer, value) in [("/v", json!(2)), ("/entries", json!([])), ("/more", json!(1))] {
         let mut spoilt = json.clone();
         spoilt[pointer.trim_start_matches('/')] = value;
         assert!(!validator.is_valid(&spoilt), "{pointer}");
@@ -421,9 +339,7 @@ fn every_member_is_described() {
     fn walk(place: &str, schema: &Value, bare: &mut Vec<String>) {
         if let Some(Value::Object(properties)) = schema.get("properties") {
             for (name, member) in properties {
-                let described = ["description", "const", "$ref"]
-                    .iter()
-                    .any(|key| member.get(*key).is_some());
+                let described = ["description", "const", "$ref"].iter().any(|key| member.get(*key).is_some());
                 if !described {
                     bare.push(format!("{place}/{name}"));
                 }

@@ -30,11 +30,7 @@ pub fn run(args: impl IntoIterator<Item = OsString>) -> ExitCode {
         Err(error) => {
             // Nothing can be done about a terminal that is gone.
             let _ = error.print();
-            return if error.use_stderr() {
-                Verdict::Error.into()
-            } else {
-                ExitCode::SUCCESS
-            };
+            return if error.use_stderr() { Verdict::Error.into() } else { ExitCode::SUCCESS };
         }
     };
     let output = args.command.output();
@@ -62,21 +58,10 @@ fn try_answer(command: &Command, output: Output) -> Result<Report, String> {
         }
         Command::Consistency(args) => {
             let options = options(&args.trust, None)?;
-            let location = args
-                .log
-                .as_deref()
-                .map(Location::open)
-                .transpose()
-                .map_err(|error| error.to_string())?;
+            let location = args.log.as_deref().map(Location::open).transpose().map_err(|error| error.to_string())?;
             let (old, new) = (exhibit(&args.old)?, exhibit(&args.new)?);
-            let old = Exhibit {
-                name: &old.0,
-                bytes: &old.1,
-            };
-            let new = Exhibit {
-                name: &new.0,
-                bytes: &new.1,
-            };
+            let old = Exhibit { name: &old.0, bytes: &old.1 };
+            let new = Exhibit { name: &new.0, bytes: &new.1 };
             Ok(verify_consistency(old, new, location.as_ref(), &options))
         }
     }
@@ -95,22 +80,14 @@ fn log(command: CommandName, args: &LogArgs, output: Output) -> Result<Report, S
     Ok(report)
 }
 
-fn options<'p>(
-    args: &TrustArgs,
-    threads: Option<std::num::NonZero<usize>>,
-) -> Result<Options<'p>, String> {
+fn options<'p>(args: &TrustArgs, threads: Option<std::num::NonZero<usize>>) -> Result<Options<'p>, String> {
     let trust = match (&args.key, &args.policy) {
         (Some(key), _) => Trust::Key(parse_log_key(key)?),
         (None, Some(file)) => Trust::Policy(Box::new(policy(file)?)),
         (None, None) => Trust::SelfAsserted,
     };
     let root = args.root.as_deref().map(parse_log_key).transpose()?;
-    Ok(Options {
-        trust,
-        root,
-        threads,
-        progress: None,
-    })
+    Ok(Options { trust, root, threads, progress: None })
 }
 
 fn policy(file: &Path) -> Result<TrustPolicy, String> {
@@ -135,9 +112,7 @@ fn print(report: &Report, output: Output) -> io::Result<()> {
     let text = match (output.format, output.quiet) {
         (Format::Json, _) => format!("{}\n", report.to_json()),
         (Format::Text, true) => return Ok(()),
-        (Format::Text, false) => {
-            report.to_text(stdout.is_terminal() && std::env::var_os("NO_COLOR").is_none())
-        }
+        (Format::Text, false) => report.to_text(stdout.is_terminal() && std::env::var_os("NO_COLOR").is_none()),
     };
     stdout.write_all(text.as_bytes())?;
     stdout.flush()
@@ -154,20 +129,14 @@ impl Command {
 
     fn describe(&self) -> (CommandName, String) {
         let join = |files: &[PathBuf]| {
-            let names: Vec<String> = files
-                .iter()
-                .map(|file| file.display().to_string())
-                .collect();
+            let names: Vec<String> = files.iter().map(|file| file.display().to_string()).collect();
             names.join(", ")
         };
         match self {
             Self::Log(args) => (CommandName::Log, args.source.clone()),
             Self::Replay(args) => (CommandName::Replay, args.source.clone()),
             Self::Receipt(args) => (CommandName::Receipt, join(&args.files)),
-            Self::Consistency(args) => (
-                CommandName::Consistency,
-                join(&[args.old.clone(), args.new.clone()]),
-            ),
+            Self::Consistency(args) => (CommandName::Consistency, join(&[args.old.clone(), args.new.clone()])),
         }
     }
 }

@@ -35,18 +35,9 @@ pub fn verify_consistency(
     options: &Options<'_>,
 ) -> Report {
     let start = Instant::now();
-    let mut report = Report::new(
-        CommandName::Consistency,
-        &format!("{} and {}", old.name, new.name),
-    );
+    let mut report = Report::new(CommandName::Consistency, &format!("{} and {}", old.name, new.name));
     report.key_pinned = options.trust.is_pinned();
-    let outcome = examine(
-        old,
-        new,
-        location.map(|location| location.site.as_ref()),
-        options,
-        &mut report,
-    );
+    let outcome = examine(old, new, location.map(|location| location.site.as_ref()), options, &mut report);
     report.conclude(outcome.err().into_iter().collect());
     report.duration_ms = u64::try_from(start.elapsed().as_millis()).unwrap_or(u64::MAX);
     report
@@ -63,20 +54,13 @@ fn examine(
         (Trust::Key(_) | Trust::Policy(_), _) => None,
         (Trust::SelfAsserted, Some(site)) => Some(own_key(site)?),
         (Trust::SelfAsserted, None) => {
-            return Err(Finding::whole(
-                Rule::Unreadable,
-                "give the log's key with `--key VKEY` or `--policy FILE`",
-            ));
+            return Err(Finding::whole(Rule::Unreadable, "give the log's key with `--key VKEY` or `--policy FILE`"));
         }
     };
     let mut open = |exhibit: Exhibit<'_>| {
         let head = open(exhibit, &options.trust, own.as_ref())?;
         let Checkpoint { size, root, .. } = head.checkpoint;
-        report.heads.push(HeadReport {
-            source: exhibit.name.to_owned(),
-            size,
-            root,
-        });
+        report.heads.push(HeadReport { source: exhibit.name.to_owned(), size, root });
         Ok(head)
     };
     let (old, new) = (open(old)?, open(new)?);
@@ -84,21 +68,13 @@ fn examine(
     report.witnessed = new.unmet.is_none() && !new.witnesses.is_empty();
     report.witnesses.clone_from(&new.witnesses);
     if old.key != new.key {
-        return Err(Finding::whole(
-            Rule::Forked,
-            "the two checkpoints are of two logs",
-        ));
+        return Err(Finding::whole(Rule::Forked, "the two checkpoints are of two logs"));
     }
     compare(&old.checkpoint, &new.checkpoint, site, &new.key)?;
     old.unmet.or(new.unmet).map_or(Ok(()), Err)
 }
 
-fn compare(
-    old: &Checkpoint,
-    new: &Checkpoint,
-    site: Option<&dyn Source>,
-    key: &VerifierKey,
-) -> Result<(), Finding> {
+fn compare(old: &Checkpoint, new: &Checkpoint, site: Option<&dyn Source>, key: &VerifierKey) -> Result<(), Finding> {
     if old.size > new.size {
         let detail = format!(
             "the older checkpoint is of {} events, the newer one of {}: the log was rolled back",
@@ -114,9 +90,7 @@ fn compare(
     }
     let missing = |detail: &dyn std::fmt::Display| Finding::whole(Rule::ProofMissing, detail);
     let site = site.ok_or_else(|| {
-        missing(
-            &"the checkpoints are of different sizes: a proof needs the log, give `--log DIR|URL`",
-        )
+        missing(&"the checkpoints are of different sizes: a proof needs the log, give `--log DIR|URL`")
     })?;
     let note = read_checkpoint(site)?;
     // The site's own head is signed by the same key; whatever it proves of its prefixes, the key has vouched for.
@@ -127,18 +101,10 @@ fn compare(
             head.size, new.size
         )));
     }
-    let tree = SiteTree {
-        site,
-        size: head.size,
-        tiles: RefCell::default(),
-    };
+    let tree = SiteTree { site, size: head.size, tiles: RefCell::default() };
     for checkpoint in [old, new] {
         let proven = tree.prefix_root(checkpoint.size, &head)?;
-        same(
-            checkpoint,
-            &proven,
-            &format!("the history of the log's head of {} events", head.size),
-        )?;
+        same(checkpoint, &proven, &format!("the history of the log's head of {} events", head.size))?;
     }
     Ok(())
 }
@@ -147,10 +113,8 @@ fn same(checkpoint: &Checkpoint, root: &Hash, other: &str) -> Result<(), Finding
     if checkpoint.root == *root {
         return Ok(());
     }
-    let detail = format!(
-        "at size {} one checkpoint signs root {}, and {other} has {root}",
-        checkpoint.size, checkpoint.root
-    );
+    let detail =
+        format!("at size {} one checkpoint signs root {}, and {other} has {root}", checkpoint.size, checkpoint.root);
     Err(Finding::whole(Rule::Forked, detail))
 }
 
@@ -162,10 +126,7 @@ fn own_key(site: &dyn Source) -> Result<VerifierKey, Finding> {
 }
 
 fn open(exhibit: Exhibit<'_>, trust: &Trust, own: Option<&VerifierKey>) -> Result<Head, Finding> {
-    let named = |finding: Finding| Finding {
-        detail: format!("`{}`: {}", exhibit.name, finding.detail),
-        ..finding
-    };
+    let named = |finding: Finding| Finding { detail: format!("`{}`: {}", exhibit.name, finding.detail), ..finding };
     let opened = match Receipt::parse_any(exhibit.bytes) {
         Ok(receipt) => head::open(&receipt.checkpoint, trust, own),
         Err(_) => head::text(exhibit.bytes).and_then(|note| head::open(note, trust, own)),
@@ -184,10 +145,7 @@ impl SiteTree<'_> {
     /// The root at an earlier size, proven to be that of a prefix of the tree that `head` signs.
     fn prefix_root(&self, size: TreeSize, head: &Checkpoint) -> Result<Hash, Finding> {
         let unproven = |detail: &dyn std::fmt::Display| {
-            Finding::whole(
-                Rule::ProofMissing,
-                format_args!("the log's tiles do not prove its head: {detail}"),
-            )
+            Finding::whole(Rule::ProofMissing, format_args!("the log's tiles do not prove its head: {detail}"))
         };
         let path = consistency_proof(self, size, head.size).map_err(|error| unproven(&error))?;
         let root = root_at(self, size).map_err(|error| unproven(&error))?;
@@ -210,19 +168,10 @@ impl HashSource for SiteTree<'_> {
                 entry.insert(site::read_tile(self.site, tile_level, tile, self.size)?)
             }
         };
-        let (start, width) = (
-            usize::try_from(place).unwrap_or(usize::MAX),
-            1_usize << height,
-        );
-        let part = hashes
-            .get(start..)
-            .and_then(|hashes| hashes.get(..width))
-            .and_then(complete_root);
+        let (start, width) = (usize::try_from(place).unwrap_or(usize::MAX), 1_usize << height);
+        let part = hashes.get(start..).and_then(|hashes| hashes.get(..width)).and_then(complete_root);
         part.ok_or_else(|| {
-            Finding::whole(
-                Rule::ProofMissing,
-                format_args!("tile {tile} of level {tile_level} is too small"),
-            )
+            Finding::whole(Rule::ProofMissing, format_args!("tile {tile} of level {tile_level} is too small"))
         })
     }
 }

@@ -30,10 +30,7 @@ pub(crate) fn examine(
     site_holds: bool,
     report: &mut Journal,
 ) -> Result<(), Finding> {
-    let published = audit
-        .history
-        .as_ref()
-        .map_or(TreeSize::ZERO, |history| history.size());
+    let published = audit.history.as_ref().map_or(TreeSize::ZERO, |history| history.size());
     let mut walk = Walk {
         audit,
         event_key: identity.event,
@@ -53,8 +50,7 @@ pub(crate) fn examine(
         Err(Stop::Enough) => Ok(()),
         Ok(()) if size >= published => Ok(()),
         Ok(()) => {
-            let detail =
-                format!("the journal ends after {size} leaves, {published} were published");
+            let detail = format!("the journal ends after {size} leaves, {published} were published");
             Err(Finding::at(size.next_index(), Rule::JournalShort, detail))
         }
     }
@@ -107,33 +103,21 @@ impl Walk<'_, '_> {
         }
         let file = File::open(path).map_err(failed)?;
         let bad = |detail: &dyn std::fmt::Display| {
-            Finding::at(
-                first,
-                Rule::JournalSegment,
-                format_args!("`{name}`: {detail}"),
-            )
+            Finding::at(first, Rule::JournalSegment, format_args!("`{name}`: {detail}"))
         };
-        let (mut segment, header) = Segment::open(file, metadata.len())
-            .map_err(failed)?
-            .map_err(|detail| bad(&detail))?;
+        let (mut segment, header) =
+            Segment::open(file, metadata.len()).map_err(failed)?.map_err(|detail| bad(&detail))?;
         if header.first != first {
-            return Err(bad(&format_args!(
-                "the header is that of the segment of leaf {}",
-                header.first
-            ))
-            .into());
+            return Err(bad(&format_args!("the header is that of the segment of leaf {}", header.first)).into());
         }
         if header.origin != self.origin {
             return Err(bad(&"the segment is another log's").into());
         }
         if first != self.here() {
             let detail = format!("the segment before it ends at leaf {}", self.here());
-            return Err(Finding::at(
-                first.min(self.here()),
-                Rule::JournalSegment,
-                format_args!("`{name}`: {detail}"),
-            )
-            .into());
+            return Err(
+                Finding::at(first.min(self.here()), Rule::JournalSegment, format_args!("`{name}`: {detail}")).into()
+            );
         }
         if header.root_before != self.frontier.root() {
             return Err(bad(&"the segment continues another tree").into());
@@ -141,9 +125,7 @@ impl Walk<'_, '_> {
         loop {
             let offset = segment.offset();
             match segment.next_frame().map_err(failed)? {
-                Step::Frame(frame) => {
-                    self.frame(&frame, &format_args!("`{name}`, frame at byte {offset}"))?
-                }
+                Step::Frame(frame) => self.frame(&frame, &format_args!("`{name}`, frame at byte {offset}"))?,
                 Step::End => return self.end(&mut segment, path, None, is_last),
                 Step::Damaged(damage) => {
                     return self.end(&mut segment, path, Some(&damage), is_last);
@@ -155,11 +137,8 @@ impl Walk<'_, '_> {
     fn frame(&mut self, frame: &Frame, place: &dyn std::fmt::Display) -> Result<(), Stop> {
         let start = self.here();
         if frame.start != self.frontier.size() {
-            let detail = format!(
-                "{place}: expected one for size {}, got one for {}",
-                self.frontier.size(),
-                frame.start
-            );
+            let detail =
+                format!("{place}: expected one for size {}, got one for {}", self.frontier.size(), frame.start);
             return Err(Finding::at(start, Rule::JournalFrame, detail).into());
         }
         for leaf in frame.leaves() {
@@ -168,31 +147,21 @@ impl Walk<'_, '_> {
         if self.frontier.root() == frame.root {
             return Ok(());
         }
-        let detail = format!(
-            "{place}: its leaves lead to root {}, it was written with {}",
-            self.frontier.root(),
-            frame.root
-        );
+        let detail =
+            format!("{place}: its leaves lead to root {}, it was written with {}", self.frontier.root(), frame.root);
         Err(Finding::at(start, Rule::JournalFrame, detail).into())
     }
 
     fn leaf(&mut self, leaf: &[u8]) -> Result<(), Stop> {
         let (index, hash) = (self.here(), leaf_hash(leaf));
         if self.published.contains(index) {
-            let published = self
-                .audit
-                .history
-                .as_ref()
-                .and_then(|history| history.leaf(index));
+            let published = self.audit.history.as_ref().and_then(|history| history.leaf(index));
             if let Some(published) = published.filter(|published| **published != hash) {
                 let detail = match entry::check(index, leaf, &self.event_key) {
-                    Ok(_) => format!(
-                        "another event than the published one: expected leaf hash {published}, got {hash}"
-                    ),
-                    Err(finding) => format!(
-                        "not the published leaf: {}: {}",
-                        finding.rule, finding.detail
-                    ),
+                    Ok(_) => {
+                        format!("another event than the published one: expected leaf hash {published}, got {hash}")
+                    }
+                    Err(finding) => format!("not the published leaf: {}: {}", finding.rule, finding.detail),
                 };
                 return Err(Finding::at(index, Rule::JournalLeaf, detail).into());
             }
@@ -206,34 +175,22 @@ impl Walk<'_, '_> {
     }
 
     fn beyond(&mut self, index: LeafIndex, leaf: &[u8]) -> Result<(), Finding> {
-        let checked = entry::check(index, leaf, &self.event_key)
-            .and_then(|entry| self.audit.unpublished(entry));
+        let checked = entry::check(index, leaf, &self.event_key).and_then(|entry| self.audit.unpublished(entry));
         checked.map_err(|finding| {
-            let detail = format!(
-                "in the journal, beyond the published head: {}",
-                finding.detail
-            );
+            let detail = format!("in the journal, beyond the published head: {}", finding.detail);
             Finding { detail, ..finding }
         })
     }
 
     /// No good frame comes now: is that the end, or was there more?
-    fn end(
-        &mut self,
-        segment: &mut Segment,
-        path: &Path,
-        damage: Option<&Damage>,
-        is_last: bool,
-    ) -> Result<(), Stop> {
+    fn end(&mut self, segment: &mut Segment, path: &Path, damage: Option<&Damage>, is_last: bool) -> Result<(), Stop> {
         let offset = segment.offset();
         let rest = segment.rest().map_err(|error| unreadable(path, error))?;
         let place = format!("`{}`, byte {offset}", path.display());
         let what = match (damage, &rest) {
             (None, Rest::Zeros) => return Ok(()),
             (None, Rest::Bytes(count)) if is_last => {
-                self.torn = Some(format!(
-                    "{place}: a frame whose first sector is missing, {count} bytes"
-                ));
+                self.torn = Some(format!("{place}: a frame whose first sector is missing, {count} bytes"));
                 return Ok(());
             }
             (Some(damage), Rest::Zeros | Rest::Bytes(_)) if is_last && damage.is_cut_short => {
@@ -244,17 +201,15 @@ impl Walk<'_, '_> {
             (None, Rest::Frame(behind)) => {
                 format!("no frame here, but one behind, at byte {behind}")
             }
-            (Some(damage), Rest::Frame(behind)) => format!(
-                "{}; there is a frame behind, at byte {behind}",
-                damage.detail
-            ),
+            (Some(damage), Rest::Frame(behind)) => {
+                format!("{}; there is a frame behind, at byte {behind}", damage.detail)
+            }
             (Some(damage), Rest::Zeros | Rest::Bytes(_)) => damage.detail.clone(),
         };
         let start = self.here();
         // The frame is bad as a whole; perhaps one of its leaves can be named.
-        if let Some(frame) = damage
-            .and_then(|damage| damage.frame.as_ref())
-            .filter(|frame| frame.start == self.frontier.size())
+        if let Some(frame) =
+            damage.and_then(|damage| damage.frame.as_ref()).filter(|frame| frame.start == self.frontier.size())
         {
             for leaf in frame.leaves() {
                 self.leaf(leaf)?;
@@ -265,10 +220,7 @@ impl Walk<'_, '_> {
 }
 
 fn unreadable(path: &Path, error: impl std::fmt::Display) -> Finding {
-    Finding::whole(
-        Rule::Unreadable,
-        format_args!("cannot read `{}`: {error}", path.display()),
-    )
+    Finding::whole(Rule::Unreadable, format_args!("cannot read `{}`: {error}", path.display()))
 }
 
 /// The segment files, by their first leaf index.
@@ -279,16 +231,10 @@ fn list(folder: &Path) -> Result<BTreeMap<u64, PathBuf>, Finding> {
         if path.extension().is_none_or(|extension| extension != "seg") {
             continue;
         }
-        let stem = path
-            .file_stem()
-            .and_then(|stem| stem.to_str())
-            .filter(|stem| stem.len() == 20);
+        let stem = path.file_stem().and_then(|stem| stem.to_str()).filter(|stem| stem.len() == 20);
         let digits = stem.filter(|stem| stem.bytes().all(|byte| byte.is_ascii_digit()));
         let Some(first) = digits.and_then(|digits| digits.parse().ok()) else {
-            let detail = format!(
-                "`{}` is not named after a leaf index of 20 digits",
-                path.display()
-            );
+            let detail = format!("`{}` is not named after a leaf index of 20 digits", path.display());
             return Err(Finding::whole(Rule::JournalSegment, detail));
         };
         segments.insert(first, path);

@@ -57,11 +57,7 @@ pub(crate) fn run(command: CommandName, location: &Location, options: &Options<'
 }
 
 /// Who the log is, and the head that everything below is measured by.
-fn establish(
-    site: &dyn Source,
-    options: &Options<'_>,
-    report: &mut Report,
-) -> Result<(Identity, Head), Finding> {
+fn establish(site: &dyn Source, options: &Options<'_>, report: &mut Report) -> Result<(Identity, Head), Finding> {
     let note = read_checkpoint(site)?;
     report.size = head::readable_size(&note);
     let note = head::text(&note)?;
@@ -69,11 +65,7 @@ fn establish(
     report.set_head(&claimed);
     let own_key = !options.trust.is_pinned();
     // A pinned key judges the head first. Otherwise the key is in the genesis, which has to hold by itself.
-    let pinned = if own_key {
-        None
-    } else {
-        Some(head::open(note, &options.trust, None)?)
-    };
+    let pinned = if own_key { None } else { Some(head::open(note, &options.trust, None)?) };
     if claimed.size == TreeSize::ZERO {
         return Err(Finding::whole(Rule::GenesisMissing, "the log is empty"));
     }
@@ -95,11 +87,7 @@ pub(crate) fn read_checkpoint(site: &dyn Source) -> Result<Vec<u8>, Finding> {
 
 /// The log's first entry. With `probe` it is looked for whatever the tree's size may be: if the checkpoint's size was
 /// tampered with, its key is still needed to show that.
-pub(crate) fn genesis_leaf(
-    site: &dyn Source,
-    size: TreeSize,
-    probe: bool,
-) -> Result<Vec<u8>, Finding> {
+pub(crate) fn genesis_leaf(site: &dyn Source, size: TreeSize, probe: bool) -> Result<Vec<u8>, Finding> {
     let first = LeafIndex::new(0);
     let bytes = match site::read_bundle(site, 0, size) {
         Ok(piece) => piece.bytes,
@@ -113,9 +101,7 @@ pub(crate) fn genesis_leaf(
         Err(finding) => return Err(finding),
     };
     let (entries, _) = entry::split(&bytes);
-    let leaf = entries
-        .first()
-        .ok_or_else(|| Finding::at(first, Rule::Bundle, "the bundle has no first entry"))?;
+    let leaf = entries.first().ok_or_else(|| Finding::at(first, Rule::Bundle, "the bundle has no first entry"))?;
     Ok(leaf.to_vec())
 }
 
@@ -137,12 +123,7 @@ fn examine(
     let keep_history = location.journal.is_some() || replay.is_some();
     let mut audit = Audit::new(site, identity, size, keep_history, replay);
     let mut stop = None;
-    let task = Task {
-        site,
-        size,
-        event_key: &identity.event,
-        threads: options.thread_count(),
-    };
+    let task = Task { site, size, event_key: &identity.event, threads: options.thread_count() };
     walk::walk(task, |bundle| {
         let outcome = audit.bundle(bundle);
         if let Some(progress) = options.progress {
@@ -160,14 +141,7 @@ fn examine(
     findings.extend(stop.or_else(|| audit.check_root(&head.checkpoint).err()));
     findings.append(&mut audit.tiles.missing);
     let journal_holds = match &location.journal {
-        Some(folder) => examine_journal(
-            folder,
-            identity,
-            &mut audit,
-            site_holds,
-            &mut findings,
-            report,
-        ),
+        Some(folder) => examine_journal(folder, identity, &mut audit, site_holds, &mut findings, report),
         None => true,
     };
     audit.finish(site_holds && journal_holds, &mut findings, report);

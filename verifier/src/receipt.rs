@@ -22,22 +22,14 @@ pub(crate) const MAX_RECEIPT_BYTES: u64 = 128 * 1024 * 1024;
 /// Verifies receipt files (JSON or `.tlog-proof`, told apart by their first bytes).
 ///
 /// `event_key` is the ledger's event key, if the reader knows it; otherwise a receipt that holds the genesis says it.
-pub fn verify_receipts(
-    files: &[PathBuf],
-    options: &Options<'_>,
-    event_key: Option<&VerifierKey>,
-) -> Report {
+pub fn verify_receipts(files: &[PathBuf], options: &Options<'_>, event_key: Option<&VerifierKey>) -> Report {
     let start = Instant::now();
-    let names: Vec<String> = files
-        .iter()
-        .map(|file| file.display().to_string())
-        .collect();
+    let names: Vec<String> = files.iter().map(|file| file.display().to_string()).collect();
     let mut report = Report::new(CommandName::Receipt, &names.join(", "));
     report.key_pinned = options.trust.is_pinned();
     report.root_pinned = options.root.is_some();
     if !report.key_pinned {
-        let detail =
-            "a receipt proves nothing without the log's key: give `--key VKEY` or `--policy FILE`";
+        let detail = "a receipt proves nothing without the log's key: give `--key VKEY` or `--policy FILE`";
         report.conclude(vec![Finding::whole(Rule::Unreadable, detail)]);
         return report;
     }
@@ -46,10 +38,7 @@ pub fn verify_receipts(
     for (file, name) in files.iter().zip(names) {
         let bytes = match read_file(file, MAX_RECEIPT_BYTES) {
             Ok(Some(bytes)) => Ok(bytes),
-            Ok(None) => Err(Finding::whole(
-                Rule::Unreadable,
-                format_args!("`{name}` is not there"),
-            )),
+            Ok(None) => Err(Finding::whole(Rule::Unreadable, format_args!("`{name}` is not there"))),
             Err(error) => Err(crate::log::site::unreadable(None, Rule::Receipt, &error)),
         };
         let mut receipt = ReceiptReport::new(name);
@@ -71,21 +60,11 @@ pub fn verify_receipts(
 impl ReceiptReport {
     fn new(file: String) -> Self {
         let verdict = crate::Verdict::Error;
-        Self {
-            file,
-            verdict,
-            origin: None,
-            size: None,
-            root: None,
-            entries: Vec::new(),
-            problem: None,
-        }
+        Self { file, verdict, origin: None, size: None, root: None, entries: Vec::new(), problem: None }
     }
 
     fn conclude(&mut self, problem: Option<Finding>) {
-        self.verdict = problem
-            .as_ref()
-            .map_or(crate::Verdict::Valid, Finding::verdict);
+        self.verdict = problem.as_ref().map_or(crate::Verdict::Valid, Finding::verdict);
         self.problem = problem;
     }
 
@@ -107,21 +86,12 @@ impl ReceiptReport {
             other => malformed(other),
         })?;
         let identity = match verified.entries().first() {
-            Some((index, leaf)) if index.get() == 0 => {
-                Some(own_identity(leaf, &head.key, options)?)
-            }
+            Some((index, leaf)) if index.get() == 0 => Some(own_identity(leaf, &head.key, options)?),
             _ => None,
         };
-        let key = event_key
-            .map(|key| *key.key())
-            .or_else(|| identity.map(|identity| identity.event));
+        let key = event_key.map(|key| *key.key()).or_else(|| identity.map(|identity| identity.event));
         for (index, leaf) in verified.entries() {
-            self.entries.push(check_entry(
-                *index,
-                leaf,
-                &head.checkpoint.origin,
-                key.as_ref(),
-            )?);
+            self.entries.push(check_entry(*index, leaf, &head.checkpoint.origin, key.as_ref())?);
         }
         match head.unmet {
             Some(unmet) => Err(unmet),
@@ -131,31 +101,20 @@ impl ReceiptReport {
 }
 
 /// The log's identity from the genesis that a receipt holds.
-fn own_identity(
-    leaf: &[u8],
-    key: &VerifierKey,
-    options: &Options<'_>,
-) -> Result<Identity, Finding> {
+fn own_identity(leaf: &[u8], key: &VerifierKey, options: &Options<'_>) -> Result<Identity, Finding> {
     let identity = genesis::read(leaf)?;
     identity.check(key, options.root.as_ref())?;
     Ok(identity)
 }
 
-fn check_entry(
-    index: LeafIndex,
-    bytes: &[u8],
-    origin: &str,
-    key: Option<&PublicKey>,
-) -> Result<EntryReport, Finding> {
+fn check_entry(index: LeafIndex, bytes: &[u8], origin: &str, key: Option<&PublicKey>) -> Result<EntryReport, Finding> {
     let leaf = Leaf::parse(bytes).map_err(|error| entry::malformed(index, &error))?;
     if let Some(key) = key {
         entry::check_signature(index, &leaf, key)?;
     }
     let event = Event::parse(leaf.payload).map_err(|error| match error {
         EventError::Malformed(_) => Finding::at(index, Rule::Event, error),
-        EventError::UnknownVersion(_) | EventError::UnknownType(_) => {
-            Finding::at(index, Rule::EventUnknown, error)
-        }
+        EventError::UnknownVersion(_) | EventError::UnknownType(_) => Finding::at(index, Rule::EventUnknown, error),
     })?;
     let header = &event.header;
     if header.seq != index {

@@ -56,11 +56,7 @@ struct Tally {
 
 impl Replay {
     /// Loads the policy that the genesis names. Without it nothing can be derived, and a finding says so.
-    pub(crate) fn new(
-        site: &dyn Source,
-        identity: &Identity,
-        findings: &mut Vec<Finding>,
-    ) -> Option<Self> {
+    pub(crate) fn new(site: &dyn Source, identity: &Identity, findings: &mut Vec<Finding>) -> Option<Self> {
         match blobs::policy(site, identity) {
             Ok(policy) => Some(Self {
                 state: State::new(),
@@ -100,16 +96,9 @@ impl Replay {
         report: &mut Report,
     ) {
         if !self.is_over {
-            let there = self
-                .group
-                .last()
-                .map_or(0, |last| last.event.header.seq.get());
+            let there = self.group.last().map_or(0, |last| last.event.header.seq.get());
             let outcome = self.derive(history);
-            findings.extend(
-                outcome
-                    .err()
-                    .filter(|finding| is_whole || finding.place() <= there),
-            );
+            findings.extend(outcome.err().filter(|finding| is_whole || finding.place() <= there));
         }
         findings.append(&mut self.insufficient);
         report.decisions = Some(self.tally.decisions);
@@ -132,12 +121,7 @@ impl Replay {
         outcome
     }
 
-    fn check(
-        &mut self,
-        start: LeafIndex,
-        group: &[Recorded],
-        history: &History,
-    ) -> Result<(), Finding> {
+    fn check(&mut self, start: LeafIndex, group: &[Recorded], history: &History) -> Result<(), Finding> {
         let derived = rederive(&mut self.state, group, &self.policy);
         // A statement stands in the group's first event; so its breach comes first, unless that event has another.
         match derived {
@@ -156,10 +140,7 @@ impl Replay {
     }
 
     fn mismatch(&mut self, mismatch: &Mismatch, group: &[Recorded]) -> Finding {
-        let event = group
-            .iter()
-            .map(|recorded| &recorded.event)
-            .find(|event| event.header.seq == mismatch.seq);
+        let event = group.iter().map(|recorded| &recorded.event).find(|event| event.header.seq == mismatch.seq);
         if event.is_some_and(|event| matches!(event.data, EventData::DecisionRecorded(_))) {
             self.tally.decisions.mismatched = self.tally.decisions.mismatched.saturating_add(1);
         }
@@ -171,17 +152,9 @@ impl Replay {
             MismatchRule::Count => Rule::EventCountDiffers,
         };
         let what = event.map_or_else(String::new, |event| {
-            format!(
-                "`{}` of {}: ",
-                event.data.type_name(),
-                event.header.subject.as_str()
-            )
+            format!("`{}` of {}: ", event.data.type_name(), event.header.subject.as_str())
         });
-        Finding::at(
-            mismatch.seq,
-            rule,
-            format_args!("{what}{}", mismatch.detail),
-        )
+        Finding::at(mismatch.seq, rule, format_args!("{what}{}", mismatch.detail))
     }
 }
 
@@ -208,17 +181,13 @@ impl Tally {
                     from_recorded_facts = rests_on_records(submitted);
                     add(&mut self.attested.seeds);
                     add(&mut self.attested.sensor_reports);
-                    self.statements
-                        .proposals
-                        .count(submitted.authored.is_some());
+                    self.statements.proposals.count(submitted.authored.is_some());
                 }
                 EventData::ApprovalGranted(answered) | EventData::ApprovalDenied(answered) => {
                     add(&mut self.attested.seeds);
                     self.statements.approvals.count(answered.authored.is_some());
                 }
-                EventData::ResultRecorded(result) => {
-                    self.statements.results.count(result.authored.is_some())
-                }
+                EventData::ResultRecorded(result) => self.statements.results.count(result.authored.is_some()),
                 EventData::ProjectionAttested(attested) => {
                     let more = u64::try_from(attested.projections.len()).unwrap_or(u64::MAX);
                     self.attested.projections = self.attested.projections.saturating_add(more);
@@ -235,11 +204,7 @@ impl Tally {
 
 impl Authors {
     fn count(&mut self, is_signed: bool) {
-        add(if is_signed {
-            &mut self.signed
-        } else {
-            &mut self.asserted
-        });
+        add(if is_signed { &mut self.signed } else { &mut self.asserted });
     }
 }
 

@@ -172,45 +172,22 @@ pub struct Finding {
 impl Finding {
     /// A breach that is pinned on a leaf.
     pub fn at(index: LeafIndex, rule: Rule, detail: impl fmt::Display) -> Self {
-        Self {
-            index: Some(index),
-            rule,
-            detail: detail.to_string(),
-        }
+        Self { index: Some(index), rule, detail: detail.to_string() }
     }
 
     /// A breach that no leaf can be blamed for.
     pub fn whole(rule: Rule, detail: impl fmt::Display) -> Self {
-        Self {
-            index: None,
-            rule,
-            detail: detail.to_string(),
-        }
+        Self { index: None, rule, detail: detail.to_string() }
     }
 
     /// "expected …, got …" at a leaf.
-    pub(crate) fn expected(
-        index: LeafIndex,
-        rule: Rule,
-        expected: impl fmt::Display,
-        got: impl fmt::Display,
-    ) -> Self {
+    pub(crate) fn expected(index: LeafIndex, rule: Rule, expected: impl fmt::Display, got: impl fmt::Display) -> Self {
         Self::at(index, rule, format_args!("expected {expected}, got {got}"))
     }
 
     /// A hash at a leaf that is another one.
-    pub(crate) fn hash(
-        index: LeafIndex,
-        rule: Rule,
-        what: &str,
-        expected: &Hash,
-        got: &Hash,
-    ) -> Self {
-        Self::at(
-            index,
-            rule,
-            format_args!("{what}: expected {expected}, got {got}"),
-        )
+    pub(crate) fn hash(index: LeafIndex, rule: Rule, what: &str, expected: &Hash, got: &Hash) -> Self {
+        Self::at(index, rule, format_args!("{what}: expected {expected}, got {got}"))
     }
 
     /// What this breach makes of the whole.
@@ -246,10 +223,7 @@ mod tests {
         let names: BTreeSet<_> = Rule::ALL.iter().map(|rule| rule.name()).collect();
         assert_eq!(names.len(), Rule::ALL.len());
         for name in names {
-            assert!(
-                name.bytes().all(|b| b.is_ascii_lowercase() || b == b'_'),
-                "{name}"
-            );
+            assert!(name.bytes().all(|b| b.is_ascii_lowercase() || b == b'_'), "{name}");
         }
     }
 

@@ -45,10 +45,7 @@ pub enum SourceError {
 
 impl SourceError {
     fn unreadable(path: &str, detail: impl fmt::Display) -> Self {
-        Self::Unreadable {
-            path: path.to_owned(),
-            detail: detail.to_string(),
-        }
+        Self::Unreadable { path: path.to_owned(), detail: detail.to_string() }
     }
 }
 
@@ -80,10 +77,7 @@ pub struct Location {
 
 impl fmt::Debug for Location {
     fn fmt(&self, f: &mut fmt::Formatter<'_>) -> fmt::Result {
-        f.debug_struct("Location")
-            .field("name", &self.name)
-            .field("journal", &self.journal)
-            .finish_non_exhaustive()
+        f.debug_struct("Location").field("name", &self.name).field("journal", &self.journal).finish_non_exhaustive()
     }
 }
 
@@ -98,38 +92,20 @@ impl Location {
     pub fn open(name: &str) -> Result<Self, SourceError> {
         if name.starts_with("http://") || name.starts_with("https://") {
             let site = Box::new(Url::discover(name)?);
-            return Ok(Self {
-                name: name.to_owned(),
-                site,
-                journal: None,
-            });
+            return Ok(Self { name: name.to_owned(), site, journal: None });
         }
         let root = Path::new(name);
-        for (site, journal) in [
-            (root.join("public"), Some(root.join("journal"))),
-            (root.to_owned(), None),
-        ] {
+        for (site, journal) in [(root.join("public"), Some(root.join("journal"))), (root.to_owned(), None)] {
             if site.join(CHECKPOINT).is_file() {
                 let journal = journal.filter(|journal| journal.is_dir());
-                return Ok(Self {
-                    name: name.to_owned(),
-                    site: Box::new(Dir::new(site)),
-                    journal,
-                });
+                return Ok(Self { name: name.to_owned(), site: Box::new(Dir::new(site)), journal });
             }
         }
-        Err(SourceError::unreadable(
-            name,
-            "found no log: neither `checkpoint` nor `public/checkpoint` is there",
-        ))
+        Err(SourceError::unreadable(name, "found no log: neither `checkpoint` nor `public/checkpoint` is there"))
     }
 
     /// A log in memory, without a journal.
     pub fn memory(site: Memory) -> Self {
-        Self {
-            name: "memory".to_owned(),
-            site: Box::new(site),
-            journal: None,
-        }
+        Self { name: "memory".to_owned(), site: Box::new(site), journal: None }
     }
 }

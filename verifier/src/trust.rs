@@ -44,12 +44,7 @@ pub struct Options<'a> {
 
 impl std::fmt::Debug for Options<'_> {
     fn fmt(&self, f: &mut std::fmt::Formatter<'_>) -> std::fmt::Result {
-        let Self {
-            trust,
-            root,
-            threads,
-            progress: _,
-        } = self;
+        let Self { trust, root, threads, progress: _ } = self;
         f.debug_struct("Options")
             .field("trust", trust)
             .field("root", root)
@@ -60,9 +55,7 @@ impl std::fmt::Debug for Options<'_> {
 
 impl Options<'_> {
     pub(crate) fn thread_count(&self) -> usize {
-        self.threads
-            .or_else(|| std::thread::available_parallelism().ok())
-            .map_or(1, NonZero::get)
+        self.threads.or_else(|| std::thread::available_parallelism().ok()).map_or(1, NonZero::get)
     }
 }
 
@@ -71,13 +64,9 @@ impl Options<'_> {
 /// # Errors
 /// A sentence about what is wrong with the line.
 pub fn parse_log_key(line: &str) -> Result<VerifierKey, String> {
-    let key =
-        VerifierKey::parse(line.trim()).map_err(|error| format!("`{line}` is no vkey: {error}"))?;
+    let key = VerifierKey::parse(line.trim()).map_err(|error| format!("`{line}` is no vkey: {error}"))?;
     match key.kind() {
         KeyKind::Ed25519 => Ok(key),
-        KeyKind::Cosignature => Err(format!(
-            "`{}` is a witness's key, expected a log's",
-            key.name()
-        )),
+        KeyKind::Cosignature => Err(format!("`{}` is a witness's key, expected a log's", key.name())),
     }
 }

@@ -35,32 +35,17 @@ fn root() -> PathBuf {
 
 fn run(program: &str, arguments: &[&str]) -> Done {
     println!("$ {program} {}", arguments.join(" "));
-    let status = Command::new(program)
-        .args(arguments)
-        .current_dir(root())
-        .status()
-        .map_err(|e| format!("{program}: {e}"))?;
-    if status.success() {
-        Ok(())
-    } else {
-        Err(format!(
-            "`{program} {}` ended with {status}",
-            arguments.join(" ")
-        ))
-    }
+    let status =
+        Command::new(program).args(arguments).current_dir(root()).status().map_err(|e| format!("{program}: {e}"))?;
+    if status.success() { Ok(()) } else { Err(format!("`{program} {}` ended with {status}", arguments.join(" "))) }
 }
 
 /// What tests call besides cargo; each is said by name when it is missing.
 fn prerequisites() -> Done {
     for (program, package) in [("git", "git"), ("cc", "gcc")] {
-        let found = Command::new(program)
-            .arg("--version")
-            .output()
-            .is_ok_and(|o| o.status.success());
+        let found = Command::new(program).arg("--version").output().is_ok_and(|o| o.status.success());
         if !found {
-            return Err(format!(
-                "`{program}` is missing: install it, on Debian with `apt-get install {package}`"
-            ));
+            return Err(format!("`{program}` is missing: install it, on Debian with `apt-get install {package}`"));
         }
     }
     Ok(())
@@ -76,45 +61,21 @@ fn test() -> Done {
 
 fn ci() -> Done {
     run("cargo", &["fmt", "--all", "--check"])?;
-    run(
-        "cargo",
-        &[
-            "clippy",
-            "--locked",
-            "--workspace",
-            "--all-targets",
-            "--",
-            "-D",
-            "warnings",
-        ],
-    )?;
+    run("cargo", &["clippy", "--locked", "--workspace", "--all-targets", "--", "-D", "warnings"])?;
     test()?;
     println!("$ RUSTDOCFLAGS=-Dwarnings cargo doc");
     let status = Command::new("cargo")
-        .args([
-            "doc",
-            "--locked",
-            "--workspace",
-            "--no-deps",
-            "--document-private-items",
-        ])
+        .args(["doc", "--locked", "--workspace", "--no-deps", "--document-private-items"])
         .env("RUSTDOCFLAGS", "-D warnings")
         .current_dir(root())
         .status()
         .map_err(|e| e.to_string())?;
-    if status.success() {
-        Ok(())
-    } else {
-        Err("the documentation does not build".into())
-    }
+    if status.success() { Ok(()) } else { Err("the documentation does not build".into()) }
 }
 
 /// `proof` must build where there is no operating system. Where the target is not installed, that is said, not hidden.
 fn wasm() -> Done {
-    let sysroot = Command::new("rustc")
-        .args(["--print", "sysroot"])
-        .output()
-        .map_err(|e| e.to_string())?;
+    let sysroot = Command::new("rustc").args(["--print", "sysroot"]).output().map_err(|e| e.to_string())?;
     let sysroot = String::from_utf8_lossy(&sysroot.stdout).trim().to_owned();
     let target = PathBuf::from(sysroot).join("lib/rustlib/wasm32-unknown-unknown");
     if !target.exists() {
@@ -123,15 +84,5 @@ fn wasm() -> Done {
         );
         return Ok(());
     }
-    run(
-        "cargo",
-        &[
-            "check",
-            "--locked",
-            "--package",
-            "countersign-proof",
-            "--target",
-            "wasm32-unknown-unknown",
-        ],
-    )
+    run("cargo", &["check", "--locked", "--package", "countersign-proof", "--target", "wasm32-unknown-unknown"])
 }

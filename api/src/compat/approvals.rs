@@ -27,16 +27,10 @@ pub(crate) async fn approve(
     let key = require_key(&app, &headers, Scope::ProposalApprove)?;
     let proposal_id = proposal_id(&id).map_err(ApiError::into_compat)?;
     let challenge = open_challenge(&app, &proposal_id).map_err(not_pending)?;
-    let answer = plain(&app, proposal_id.clone(), Verb::Grant, challenge, None)
-        .await
-        .map_err(ApiError::into_compat)?;
-    let accepted = answer_challenge(&app, Caller::key(key.key_id), answer, None)
-        .await
-        .map_err(not_pending)?;
+    let answer = plain(&app, proposal_id.clone(), Verb::Grant, challenge, None).await.map_err(ApiError::into_compat)?;
+    let accepted = answer_challenge(&app, Caller::key(key.key_id), answer, None).await.map_err(not_pending)?;
     let job_id = accepted.job_id;
-    ok(
-        &json!({"approved": true, "job_id": job_id, "proposal_id": proposal_id, "approved_by": key.principal.id}),
-    )
+    ok(&json!({"approved": true, "job_id": job_id, "proposal_id": proposal_id, "approved_by": key.principal.id}))
 }
 
 /// Why a human says no.
@@ -58,21 +52,11 @@ pub(crate) async fn deny(
     let reason = why.reason.unwrap_or_else(|| "Denied by human".into());
     crate::ingest::refuse_secrets(&json!(reason)).map_err(ApiError::into_compat)?;
     let challenge = open_challenge(&app, &proposal_id).map_err(not_pending)?;
-    let answer = plain(
-        &app,
-        proposal_id.clone(),
-        Verb::Deny,
-        challenge,
-        Some(reason.clone()),
-    )
-    .await
-    .map_err(ApiError::into_compat)?;
-    answer_challenge(&app, Caller::key(key.key_id), answer, None)
+    let answer = plain(&app, proposal_id.clone(), Verb::Deny, challenge, Some(reason.clone()))
         .await
-        .map_err(not_pending)?;
-    ok(
-        &json!({"denied": true, "proposal_id": proposal_id, "denied_by": key.principal.id, "reason": reason}),
-    )
+        .map_err(ApiError::into_compat)?;
+    answer_challenge(&app, Caller::key(key.key_id), answer, None).await.map_err(not_pending)?;
+    ok(&json!({"denied": true, "proposal_id": proposal_id, "denied_by": key.principal.id, "reason": reason}))
 }
 
 /// Whatever is not pending, for whatever reason, was 404 there; one that somebody else answered meanwhile is 409.
@@ -84,26 +68,15 @@ fn not_pending(error: ApiError) -> ApiError {
 }
 
 /// What waits for a human, newest first.
-pub(crate) async fn pending(
-    State(app): State<App>,
-    headers: HeaderMap,
-) -> Result<Response, ApiError> {
+pub(crate) async fn pending(State(app): State<App>, headers: HeaderMap) -> Result<Response, ApiError> {
     may_read(&app, &headers)?;
-    app.catch_up(Some(app.ledger.head().size.get()))
-        .await
-        .map_err(ApiError::into_compat)?;
+    app.catch_up(Some(app.ledger.head().size.get())).await.map_err(ApiError::into_compat)?;
     let mut pending = Vec::new();
-    for row in app
-        .models
-        .pending_approvals(1000)
-        .map_err(ApiError::internal)?
-    {
+    for row in app.models.pending_approvals(1000).map_err(ApiError::internal)? {
         let Some(event) = events::at(&app, row.decision)? else {
             continue;
         };
-        pending.push(
-            json!({"id": event.id, "proposal_id": row.proposal_id, "payload": event.payload}),
-        );
+        pending.push(json!({"id": event.id, "proposal_id": row.proposal_id, "payload": event.payload}));
     }
     pending.reverse();
     ok(&json!({"pending": pending}))

@@ -8,10 +8,7 @@ use axum::http::HeaderMap;
 use axum::response::Response;
 use serde_json::{Value, json};
 
-pub(crate) async fn agents(
-    State(app): State<App>,
-    headers: HeaderMap,
-) -> Result<Response, ApiError> {
+pub(crate) async fn agents(State(app): State<App>, headers: HeaderMap) -> Result<Response, ApiError> {
     may_read(&app, &headers)?;
     let policy = app.ledger.policy();
     let agents: Vec<Value> = policy
@@ -26,10 +23,7 @@ pub(crate) async fn agents(
     ok(&json!({"agents": agents}))
 }
 
-pub(crate) async fn tools(
-    State(app): State<App>,
-    headers: HeaderMap,
-) -> Result<Response, ApiError> {
+pub(crate) async fn tools(State(app): State<App>, headers: HeaderMap) -> Result<Response, ApiError> {
     may_read(&app, &headers)?;
     let policy = app.ledger.policy();
     let manifest = policy.manifest();

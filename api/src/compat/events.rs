@@ -59,9 +59,7 @@ pub(crate) async fn list(
 
 /// The leaf index after an id such as `1700000000000-12`.
 fn after(id: &str) -> Result<u64, ApiError> {
-    let seq = id
-        .split_once('-')
-        .and_then(|(ms, seq)| ms.parse::<u64>().ok().and(seq.parse::<u64>().ok()));
+    let seq = id.split_once('-').and_then(|(ms, seq)| ms.parse::<u64>().ok().and(seq.parse::<u64>().ok()));
     match (seq, id) {
         (Some(seq), _) => Ok(seq.saturating_add(1)),
         (None, "0" | "") => Ok(0),
@@ -75,9 +73,7 @@ fn after(id: &str) -> Result<u64, ApiError> {
 fn forward(app: &App, from: u64, limit: usize) -> Result<Vec<Shown>, ApiError> {
     let size = app.ledger.head().size.get();
     let mut found = Vec::new();
-    let last = from
-        .saturating_add(u64::try_from(SCAN_MAX).unwrap_or(u64::MAX))
-        .min(size);
+    let last = from.saturating_add(u64::try_from(SCAN_MAX).unwrap_or(u64::MAX)).min(size);
     for seq in from..last {
         found.extend(at(app, LeafIndex::new(seq))?);
         if found.len() == limit {
@@ -112,11 +108,7 @@ pub(super) fn at(app: &App, seq: LeafIndex) -> Result<Option<Shown>, ApiError> {
     let Some((kind, payload)) = show(app, &event)? else {
         return Ok(None);
     };
-    Ok(Some(Shown {
-        id: view::stream_id(event.header.time.as_ms(), seq),
-        kind,
-        payload,
-    }))
+    Ok(Some(Shown { id: view::stream_id(event.header.time.as_ms(), seq), kind, payload }))
 }
 
 fn show(app: &App, event: &Event) -> Result<Option<(&'static str, Value)>, ApiError> {
@@ -132,16 +124,11 @@ fn show(app: &App, event: &Event) -> Result<Option<(&'static str, Value)>, ApiEr
         EventData::DecisionRecorded(e) if e.stage == Stage::Submission => {
             return decision(app, event, e).map(Some);
         }
-        EventData::ApprovalGranted(e) => (
-            "proposal.approved",
-            json!({"proposal_id": e.answer.proposal_id, "approved_by": actor.id}),
-        ),
+        EventData::ApprovalGranted(e) => {
+            ("proposal.approved", json!({"proposal_id": e.answer.proposal_id, "approved_by": actor.id}))
+        }
         EventData::ApprovalDenied(e) => {
-            let reason = e
-                .answer
-                .reason
-                .as_ref()
-                .map_or_else(|| "Denied by human".into(), view::text);
+            let reason = e.answer.reason.as_ref().map_or_else(|| "Denied by human".into(), view::text);
             let payload = json!({"proposal_id": e.answer.proposal_id, "denied_by": actor.id, "reason": reason});
             ("proposal.denied_by_human", payload)
         }
@@ -160,11 +147,7 @@ fn show(app: &App, event: &Event) -> Result<Option<(&'static str, Value)>, ApiEr
     }))
 }
 
-fn decision(
-    app: &App,
-    event: &Event,
-    e: &DecisionRecorded,
-) -> Result<(&'static str, Value), ApiError> {
+fn decision(app: &App, event: &Event, e: &DecisionRecorded) -> Result<(&'static str, Value), ApiError> {
     let submitted = ingest::event_at(app, event.header.group)?;
     let EventData::ProposalSubmitted(submission) = &submitted.data else {
         return Err(ApiError::internal("a decision without its proposal"));
@@ -196,17 +179,12 @@ fn ended(app: &App, event: &Event, e: &JobEnded) -> Result<Value, ApiError> {
         None => None,
     };
     let result = recorded.as_ref().map(|recorded| &recorded.result);
-    let outputs = result
-        .into_iter()
-        .flat_map(|r| &r.actions)
-        .filter_map(|action| action.output.as_ref());
+    let outputs = result.into_iter().flat_map(|r| &r.actions).filter_map(|action| action.output.as_ref());
     let output: Vec<String> = outputs.map(view::text).collect();
     let failed = !matches!(event.data, EventData::JobCompleted(_));
     let error = failed.then(|| {
         let detail = result.and_then(|r| r.detail.clone());
-        detail
-            .or_else(|| e.reason.map(|reason| reason.text().to_owned()))
-            .unwrap_or_else(|| "failed".into())
+        detail.or_else(|| e.reason.map(|reason| reason.text().to_owned())).unwrap_or_else(|| "failed".into())
     });
     let row = app.models.job(&e.job_id).map_err(ApiError::internal)?;
     let job = row.as_ref().map(|row| &row.job);

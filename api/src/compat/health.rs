@@ -16,10 +16,6 @@ pub(crate) async fn health(State(app): State<App>) -> Result<Response, ApiError>
         "quarantine_tier": 0, "countersign": env!("CARGO_PKG_VERSION"), "origin": app.ledger.origin(),
         "size": head.size, "projections": app.models.position().get(),
     });
-    let status = if up {
-        axum::http::StatusCode::OK
-    } else {
-        axum::http::StatusCode::SERVICE_UNAVAILABLE
-    };
+    let status = if up { axum::http::StatusCode::OK } else { axum::http::StatusCode::SERVICE_UNAVAILABLE };
     crate::native::json(status, &answer)
 }

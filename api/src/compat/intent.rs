@@ -25,11 +25,7 @@ struct Request {
     constraints: Option<Value>,
 }
 
-pub(crate) async fn submit(
-    State(app): State<App>,
-    headers: HeaderMap,
-    bytes: Bytes,
-) -> Result<Response, ApiError> {
+pub(crate) async fn submit(State(app): State<App>, headers: HeaderMap, bytes: Bytes) -> Result<Response, ApiError> {
     let value = body(&bytes)?;
     require_members(&value, &["intent_id", "from", "mode", "goal"])?;
     let by = auth::optional(&app, &headers).map_err(ApiError::into_compat)?;
@@ -45,18 +41,8 @@ pub(crate) async fn submit(
         personal: false,
     };
     let (intent, bodies) = ingest::intent::intent(&app, input).map_err(ApiError::into_compat)?;
-    ingest::store(&app, bodies)
-        .await
-        .map_err(ApiError::into_compat)?;
-    match app
-        .ledger
-        .submit(Command::CreateIntent {
-            by,
-            intent,
-            authored: None,
-        })
-        .await
-    {
+    ingest::store(&app, bodies).await.map_err(ApiError::into_compat)?;
+    match app.ledger.submit(Command::CreateIntent { by, intent, authored: None }).await {
         Ok(_) => {}
         Err(error) if duplicate_of(&error).is_some() => {}
         Err(error) => return Err(ApiError::from(error).into_compat()),

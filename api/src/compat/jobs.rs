@@ -26,14 +26,9 @@ pub(crate) async fn list(
     Query(which): Query<Which>,
 ) -> Result<Response, ApiError> {
     may_read(&app, &headers)?;
-    app.catch_up(Some(app.ledger.head().size.get()))
-        .await
-        .map_err(ApiError::into_compat)?;
+    app.catch_up(Some(app.ledger.head().size.get())).await.map_err(ApiError::into_compat)?;
     let limit = usize::try_from(which.limit.unwrap_or(100).clamp(1, 1000)).unwrap_or(1);
-    let found = app
-        .models
-        .jobs(limit, None, None)
-        .map_err(ApiError::internal)?;
+    let found = app.models.jobs(limit, None, None).map_err(ApiError::internal)?;
     let mut jobs: Vec<Value> = found.jobs.iter().map(entry).collect();
     if let Some(wanted) = which.status.as_deref() {
         jobs.retain(|job| job.get("status").and_then(Value::as_str) == Some(wanted));
@@ -47,20 +42,9 @@ fn entry(row: &JobRow) -> Value {
     let Value::Object(members) = &mut spec else {
         return spec;
     };
-    members.insert(
-        "stream_id".into(),
-        json!(view::stream_id(row.time.as_ms(), row.created)),
-    );
-    let actions = row
-        .result
-        .as_ref()
-        .map(|r| r.actions.as_slice())
-        .unwrap_or_default();
-    let output: Vec<String> = actions
-        .iter()
-        .filter_map(|a| a.output.as_ref())
-        .map(view::text)
-        .collect();
+    members.insert("stream_id".into(), json!(view::stream_id(row.time.as_ms(), row.created)));
+    let actions = row.result.as_ref().map(|r| r.actions.as_slice()).unwrap_or_default();
+    let output: Vec<String> = actions.iter().filter_map(|a| a.output.as_ref()).map(view::text).collect();
     let status = match row.status.as_str() {
         "completed" => {
             members.insert("output".into(), json!(output.join("\n")));
@@ -68,10 +52,7 @@ fn entry(row: &JobRow) -> Value {
         }
         "failed" | "rejected" | "unknown" => {
             let detail = row.result.as_ref().and_then(|r| r.detail.clone());
-            members.insert(
-                "error".into(),
-                json!(detail.unwrap_or_else(|| "failed".into())),
-            );
+            members.insert("error".into(), json!(detail.unwrap_or_else(|| "failed".into())));
             "failed"
         }
         "leased" => "running",

@@ -49,27 +49,14 @@ const KINDS: [(&str, PrincipalKind); 5] = [
 ];
 
 fn kind_name(kind: PrincipalKind) -> &'static str {
-    KINDS
-        .iter()
-        .find(|(_, ours)| *ours == kind)
-        .map_or(kind.as_str(), |(name, _)| name)
+    KINDS.iter().find(|(_, ours)| *ours == kind).map_or(kind.as_str(), |(name, _)| name)
 }
 
-pub(crate) async fn create(
-    State(app): State<App>,
-    headers: HeaderMap,
-    bytes: Bytes,
-) -> Result<Response, ApiError> {
+pub(crate) async fn create(State(app): State<App>, headers: HeaderMap, bytes: Bytes) -> Result<Response, ApiError> {
     let value = body(&bytes)?;
-    require_members(
-        &value,
-        &["principal_type", "principal_id", "endpoint_scopes"],
-    )?;
+    require_members(&value, &["principal_type", "principal_id", "endpoint_scopes"])?;
     let request: Request = request::typed(value).map_err(ApiError::into_compat)?;
-    let kind = KINDS
-        .iter()
-        .find(|(name, _)| *name == request.principal_type)
-        .map(|(_, kind)| *kind);
+    let kind = KINDS.iter().find(|(name, _)| *name == request.principal_type).map(|(_, kind)| *kind);
     let kind = kind.ok_or_else(|| {
         let detail = json!([{"type": "literal_error", "loc": ["body", "principal_type"],
             "msg": "Input should be 'adapter', 'runner', 'human', 'admin' or 'service'", "input": request.principal_type}]);
@@ -77,29 +64,16 @@ pub(crate) async fn create(
     })?;
     let by = require_key(&app, &headers, Scope::AdminKeys)?;
     let input = CreateKey {
-        principal: Principal {
-            kind,
-            id: request.principal_id,
-        },
+        principal: Principal { kind, id: request.principal_id },
         scopes: request.endpoint_scopes,
         effect_scopes: Some(request.effect_scopes.unwrap_or_default()),
         max_risk: request.max_risk,
         expires: None,
-        description: request
-            .description
-            .map(|text| text.chars().take(256).collect()),
+        description: request.description.map(|text| text.chars().take(256).collect()),
     };
-    let (secret, key) =
-        new_api_key(&app.api_key_salt, "m87_", input).map_err(ApiError::into_compat)?;
-    let command = Command::CreateKey {
-        by: Caller::key(by.key_id),
-        key: key.clone(),
-        authored: None,
-    };
-    app.ledger
-        .submit(command)
-        .await
-        .map_err(|e| ApiError::from(e).into_compat())?;
+    let (secret, key) = new_api_key(&app.api_key_salt, "m87_", input).map_err(ApiError::into_compat)?;
+    let command = Command::CreateKey { by: Caller::key(by.key_id), key: key.clone(), authored: None };
+    app.ledger.submit(command).await.map_err(|e| ApiError::from(e).into_compat())?;
     let mut shown = show(&key, KeyStatus::Enabled);
     if let Value::Object(members) = &mut shown {
         members.insert("key".into(), json!(secret));
@@ -116,12 +90,8 @@ fn show(key: &NewKey, status: KeyStatus) -> Value {
 pub(crate) async fn list(State(app): State<App>, headers: HeaderMap) -> Result<Response, ApiError> {
     require_key(&app, &headers, Scope::AdminKeys)?;
     let keys = app.ledger.with_state(|state| {
-        let alive = state
-            .keys()
-            .filter(|record| record.status != KeyStatus::Deleted);
-        alive
-            .map(|record| show(&record.key, record.status))
-            .collect::<Vec<_>>()
+        let alive = state.keys().filter(|record| record.status != KeyStatus::Deleted);
+        alive.map(|record| show(&record.key, record.status)).collect::<Vec<_>>()
     });
     ok(&json!({"keys": keys}))
 }
@@ -150,24 +120,14 @@ pub(crate) async fn delete(
     change(&app, &headers, &id, KeyChange::Delete, "deleted").await
 }
 
-async fn change(
-    app: &App,
-    headers: &HeaderMap,
-    id: &str,
-    change: KeyChange,
-    word: &str,
-) -> Result<Response, ApiError> {
+async fn change(app: &App, headers: &HeaderMap, id: &str, change: KeyChange, word: &str) -> Result<Response, ApiError> {
     let by = require_key(app, headers, Scope::AdminKeys)?;
     let unknown = || ApiError::detail(StatusCode::NOT_FOUND, "Key not found");
     let key_id = AnyKeyId::new(id).map_err(|_| unknown())?;
     if app.ledger.with_state(|state| state.key(id).is_none()) {
         return Err(unknown());
     }
-    let command = Command::ChangeKey {
-        by: Caller::key(by.key_id),
-        key_id: key_id.clone(),
-        change,
-    };
+    let command = Command::ChangeKey { by: Caller::key(by.key_id), key_id: key_id.clone(), change };
     match app.ledger.submit(command).await {
         Ok(_) => {}
         Err(ledger::SubmitError::Rejected(no)) if no.reason == Reason::AlreadyExists => {}

@@ -68,70 +68,32 @@ impl From<Request> for SubmitProposal {
     }
 }
 
-pub(crate) async fn submit(
-    State(app): State<App>,
-    headers: HeaderMap,
-    bytes: Bytes,
-) -> Result<Response, ApiError> {
+pub(crate) async fn submit(State(app): State<App>, headers: HeaderMap, bytes: Bytes) -> Result<Response, ApiError> {
     let value = body(&bytes)?;
-    require_members(
-        &value,
-        &[
-            "proposal_id",
-            "intent_id",
-            "agent",
-            "summary",
-            "effects",
-            "truth_account",
-        ],
-    )?;
+    require_members(&value, &["proposal_id", "intent_id", "agent", "summary", "effects", "truth_account"])?;
     let (value, findings) = cut_secrets(value);
     let request: Request = request::typed(value).map_err(ApiError::into_compat)?;
     let key = require_key(&app, &headers, Scope::ProposalCreate)?;
     let by = Caller::key(key.key_id.clone());
-    let (proposal, bodies) =
-        ingest::proposal::proposal(&app, request.into()).map_err(ApiError::into_compat)?;
+    let (proposal, bodies) = ingest::proposal::proposal(&app, request.into()).map_err(ApiError::into_compat)?;
     let risk = proposal.risk_score;
-    let command = Command::SubmitProposal {
-        by,
-        proposal: Box::new(proposal.clone()),
-        findings,
-        authored: None,
-    };
-    let (_, ruled) = rule(&app, command, bodies)
-        .await
-        .map_err(|error| key_refusal(error, &key, &proposal.effects, risk))?;
-    ok(&view::governance_decision(
-        &proposal,
-        &ruled.gates,
-        ruled.ruling,
-        ruled.job_id.as_ref(),
-    ))
+    let command = Command::SubmitProposal { by, proposal: Box::new(proposal.clone()), findings, authored: None };
+    let (_, ruled) =
+        rule(&app, command, bodies).await.map_err(|error| key_refusal(error, &key, &proposal.effects, risk))?;
+    ok(&view::governance_decision(&proposal, &ruled.gates, ruled.ruling, ruled.job_id.as_ref()))
 }
 
 /// The key's own limits, in the predecessor's words.
-fn key_refusal(
-    error: ApiError,
-    key: &NewKey,
-    effects: &domain::effect::Effects,
-    risk: Option<f64>,
-) -> ApiError {
+fn key_refusal(error: ApiError, key: &NewKey, effects: &domain::effect::Effects, risk: Option<f64>) -> ApiError {
     if error.reason == Reason::KeyEffectScope.code() {
         let scopes = key.effect_scopes.clone().unwrap_or_default();
-        let outside: Vec<&str> = effects
-            .iter()
-            .filter(|e| !scopes.contains(*e))
-            .map(|e| e.as_str())
-            .collect();
+        let outside: Vec<&str> =
+            effects.iter().filter(|e| !scopes.contains(*e)).map(domain::effect::Effect::as_str).collect();
         let detail = format!("Key not authorized for effects: {}", python_list(&outside));
         return ApiError::detail(StatusCode::FORBIDDEN, detail);
     }
     if error.reason == Reason::KeyRiskCap.code() {
-        let detail = format!(
-            "Risk {} exceeds key max {:?}",
-            risk.unwrap_or_default(),
-            key.max_risk
-        );
+        let detail = format!("Risk {} exceeds key max {:?}", risk.unwrap_or_default(), key.max_risk);
         return ApiError::detail(StatusCode::FORBIDDEN, detail);
     }
     error.into_compat()

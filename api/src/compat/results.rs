@@ -15,6 +15,7 @@ use domain::event::result::{ActionResult, Artifact, JobResult, ResultStatus};
 use domain::id::{JobId, ProposalId};
 use domain::reason::Reason;
 use proof::hash::Hash;
+use schemas::commit::Earlier;
 use serde::Deserialize;
 use serde_json::{Value, json};
 
@@ -81,41 +82,19 @@ struct ReceiptArtifact {
 
 impl Artifacts {
     fn into_list(self) -> Vec<Artifact> {
-        let artifact = |kind: &str, path: String, sha256| Artifact {
-            kind: kind.into(),
-            path,
-            sha256,
-            length: 0,
-        };
-        let files = self
-            .files
-            .into_iter()
-            .map(|f| artifact("file", f.path, f.sha256));
-        let diffs = self
-            .diffs
-            .into_iter()
-            .map(|d| artifact("diff", d.target, d.diff_hash));
-        let logs = self
-            .logs
-            .into_iter()
-            .map(|l| artifact("log", l.source, l.sha256));
+        let artifact = |kind: &str, path: String, sha256| Artifact { kind: kind.into(), path, sha256, length: 0 };
+        let files = self.files.into_iter().map(|f| artifact("file", f.path, f.sha256));
+        let diffs = self.diffs.into_iter().map(|d| artifact("diff", d.target, d.diff_hash));
+        let logs = self.logs.into_iter().map(|l| artifact("log", l.source, l.sha256));
         let receipts = self.receipts.into_iter().map(|r| {
             let said = json!([r.action, r.timestamp, r.proof]);
-            artifact(
-                "receipt",
-                r.action,
-                proof::hash::sha256(&proof::canonical::value_to_vec(&said)),
-            )
+            artifact("receipt", r.action, proof::hash::sha256(&proof::canonical::value_to_vec(&said)))
         });
         files.chain(diffs).chain(logs).chain(receipts).collect()
     }
 }
 
-pub(crate) async fn report(
-    State(app): State<App>,
-    headers: HeaderMap,
-    bytes: Bytes,
-) -> Result<Response, ApiError> {
+pub(crate) async fn report(State(app): State<App>, headers: HeaderMap, bytes: Bytes) -> Result<Response, ApiError> {
     let value = body(&bytes)?;
     require_members(&value, &["job_id", "proposal_id", "status"])?;
     let key = require_key(&app, &headers, Scope::RunnerResult)?;
@@ -136,49 +115,23 @@ pub(crate) async fn report(
     let answer = |status: &str, rejection: Option<&str>| {
         ok(&json!({"ok": true, "effective_status": status, "artifact_rejection": rejection}))
     };
-    let ended = app.ledger.with_state(|state| {
-        state
-            .job(&report.job_id)
-            .map(|r| (r.proposal_id.clone(), r.job.is_none()))
-    });
+    let ended =
+        app.ledger.with_state(|state| state.job(&report.job_id).map(|r| (r.proposal_id.clone(), r.job.is_none())));
     match ended {
         None => return Err(ApiError::detail(StatusCode::NOT_FOUND, "Job not found")),
         Some((proposal_id, _)) if proposal_id != report.proposal_id => {
-            return Err(ApiError::detail(
-                StatusCode::CONFLICT,
-                "The job belongs to another proposal",
-            ));
+            return Err(ApiError::detail(StatusCode::CONFLICT, "The job belongs to another proposal"));
         }
         // A second result of a finished job changes nothing, and was always answered with ok.
         Some((_, true)) => {
-            return answer(
-                if status == ResultStatus::Completed {
-                    "completed"
-                } else {
-                    "failed"
-                },
-                rejection,
-            );
+            return answer(if status == ResultStatus::Completed { "completed" } else { "failed" }, rejection);
         }
         Some((_, false)) => {}
     }
-    let result = result(
-        &app,
-        &report.job_id,
-        status,
-        report.output.unwrap_or_default(),
-        artifacts,
-        rejection,
-    )?;
+    let result = result(&app, &report.job_id, status, &report.output.unwrap_or_default(), artifacts, rejection)?;
     let (result, bodies) = result;
-    ingest::store(&app, bodies)
-        .await
-        .map_err(ApiError::into_compat)?;
-    let command = Command::RecordResult {
-        by: Caller::key(key.key_id),
-        result,
-        authored: None,
-    };
+    ingest::store(&app, bodies).await.map_err(ApiError::into_compat)?;
+    let command = Command::RecordResult { by: Caller::key(key.key_id), result, authored: None };
     app.ledger.submit(command).await.map_err(|error| {
         let error = ApiError::from(error);
         if error.reason == Reason::WarrantRequired.code() {
@@ -189,46 +142,27 @@ pub(crate) async fn report(
         }
         error.into_compat()
     })?;
-    answer(
-        if status == ResultStatus::Completed {
-            "completed"
-        } else {
-            "failed"
-        },
-        rejection,
-    )
+    answer(if status == ResultStatus::Completed { "completed" } else { "failed" }, rejection)
 }
 
 fn result(
     app: &App,
     job_id: &JobId,
     status: ResultStatus,
-    output: serde_json::Map<String, Value>,
+    output: &serde_json::Map<String, Value>,
     artifacts: Vec<Artifact>,
     rejection: Option<&str>,
-) -> Result<(JobResult, Vec<ingest::StoredBody>), ApiError> {
+) -> Result<(JobResult, Vec<schemas::commit::Opened>), ApiError> {
     let tools = app.ledger.with_state(|state| {
         let job = state.job(job_id).and_then(|record| record.job.as_ref());
-        job.map(|job| {
-            job.actions
-                .iter()
-                .map(|action| action.tool.clone())
-                .collect::<Vec<_>>()
-        })
+        job.map(|job| job.actions.iter().map(|action| action.tool.clone()).collect::<Vec<_>>())
     });
     let text = |name: &str| output.get(name).and_then(Value::as_str).map(str::to_owned);
     let said = text("stdout").unwrap_or_else(|| Value::Object(output.clone()).to_string());
-    let mut committer = ingest::Committer::new(false, ingest::Earlier::new());
-    let said = committer.text("/output", cut(&said, TEXT_BYTES))?;
-    let exit_code = output
-        .get("exit_code")
-        .and_then(Value::as_i64)
-        .and_then(|code| i32::try_from(code).ok());
+    let (said, bodies) = ingest::committer(false, Earlier::new(), |to| to.text("/output", cut(&said, TEXT_BYTES)))?;
+    let exit_code = output.get("exit_code").and_then(Value::as_i64).and_then(|code| i32::try_from(code).ok());
     let completed = status == ResultStatus::Completed;
-    let detail = rejection
-        .map(str::to_owned)
-        .or_else(|| text("error"))
-        .map(|text| cut(&text, 256));
+    let detail = rejection.map(str::to_owned).or_else(|| text("error")).map(|text| cut(&text, 256));
     let actions = tools.into_iter().flatten().enumerate();
     let actions = actions
         .map(|(i, tool)| ActionResult {
@@ -250,7 +184,7 @@ fn result(
         confinement: None,
         detail: detail.filter(|_| !completed),
     };
-    Ok((result, committer.bodies))
+    Ok((result, bodies))
 }
 
 /// At most `max` bytes, cut between characters, and saying so.
@@ -258,9 +192,6 @@ fn cut(text: &str, max: usize) -> String {
     if text.len() <= max {
         return text.to_owned();
     }
-    let end = (0..=max)
-        .rev()
-        .find(|at| text.is_char_boundary(*at))
-        .unwrap_or(0);
+    let end = (0..=max).rev().find(|at| text.is_char_boundary(*at)).unwrap_or(0);
     format!("{}…(truncated)", text.get(..end).unwrap_or_default())
 }

@@ -23,9 +23,7 @@ pub(super) fn governance_decision(
     ruling: Ruling,
     job_id: Option<&JobId>,
 ) -> Value {
-    let reversibility = gates
-        .iter()
-        .find(|report| report.gate == GateName::Reversibility);
+    let reversibility = gates.iter().find(|report| report.gate == GateName::Reversibility);
     let blocked = reversibility.filter(|report| report.ruling > Ruling::Allow);
     let safe_alternative = blocked.map(safe_alternative);
     let gate = blocked.map(|report| {
@@ -35,13 +33,7 @@ pub(super) fn governance_decision(
     let human = ruling == Ruling::RequireHuman;
     let allowed_effects = match ruling {
         Ruling::Allow => json!(proposal.effects),
-        Ruling::RequireHuman => json!(
-            proposal
-                .effects
-                .iter()
-                .filter(|e| e.as_str() != "DEPLOY")
-                .collect::<Vec<_>>()
-        ),
+        Ruling::RequireHuman => json!(proposal.effects.iter().filter(|e| e.as_str() != "DEPLOY").collect::<Vec<_>>()),
         Ruling::NeedMoreEvidence | Ruling::Deny => Value::Null,
     };
     json!({
@@ -65,35 +57,20 @@ pub(super) fn reasons(proposal: &Proposal, gates: &[GateReport], ruling: Ruling)
             .map(|report| reversibility_text(proposal, report))
             .unwrap_or_default();
         return vec![
-            format!(
-                "Allowed by policy. Agent '{}' within scope.",
-                proposal.agent
-            ),
+            format!("Allowed by policy. Agent '{}' within scope.", proposal.agent),
             format!("Reversibility Gate: {text}"),
         ];
     }
     gates
         .iter()
-        .flat_map(|report| {
-            report
-                .reasons
-                .iter()
-                .map(move |reason| sentence(proposal, report, *reason))
-        })
+        .flat_map(|report| report.reasons.iter().map(move |reason| sentence(proposal, report, *reason)))
         .collect()
 }
 
 fn sentence(proposal: &Proposal, report: &GateReport, reason: Reason) -> String {
     let list = |name: &str| -> Vec<String> {
-        let items = report
-            .facts
-            .get(name)
-            .and_then(Value::as_array)
-            .into_iter()
-            .flatten();
-        items
-            .filter_map(|item| item.as_str().map(str::to_owned))
-            .collect()
+        let items = report.facts.get(name).and_then(Value::as_array).into_iter().flatten();
+        items.filter_map(|item| item.as_str().map(str::to_owned)).collect()
     };
     match reason {
         Reason::ForbiddenEffect => {
@@ -101,31 +78,19 @@ fn sentence(proposal: &Proposal, report: &GateReport, reason: Reason) -> String 
             format!("{} is forbidden.", hit.join(", "))
         }
         Reason::EffectOutOfScope => {
-            format!(
-                "Agent '{}' not allowed effects: {}",
-                proposal.agent,
-                python_list(&list("outside_scope"))
-            )
+            format!("Agent '{}' not allowed effects: {}", proposal.agent, python_list(&list("outside_scope")))
         }
         Reason::RiskAboveAgentMax => {
             let number = |name: &str| report.facts.get(name).and_then(Value::as_f64);
-            let risk = number("declared")
-                .unwrap_or(0.0)
-                .max(number("floor").unwrap_or(0.0));
+            let risk = number("declared").unwrap_or(0.0).max(number("floor").unwrap_or(0.0));
             let max = number("max").unwrap_or(0.0);
-            format!(
-                "Risk {risk} exceeds agent '{}' max {max}. Requires human review.",
-                proposal.agent
-            )
+            format!("Risk {risk} exceeds agent '{}' max {max}. Requires human review.", proposal.agent)
         }
         Reason::HumanOnlyEffect => {
             format!("{} requires human approval.", list("effects").join(", "))
         }
         _ if report.gate == GateName::Reversibility => {
-            format!(
-                "Reversibility Gate: {}",
-                reversibility_text(proposal, report)
-            )
+            format!("Reversibility Gate: {}", reversibility_text(proposal, report))
         }
         other => format!("{} ({})", other.text(), other.code()),
     }
@@ -135,9 +100,7 @@ fn reversibility_text(proposal: &Proposal, report: &GateReport) -> String {
     let class = proposal.reversibility_class.as_deref();
     match report.reasons.first() {
         None => match class {
-            _ if !report.facts.contains_key("class") => {
-                "Read-only action; reversibility gate bypassed.".into()
-            }
+            _ if !report.facts.contains_key("class") => "Read-only action; reversibility gate bypassed.".into(),
             Some("REVERSIBLE") => "REVERSIBLE action with valid rollback_proof.".into(),
             Some("PARTIALLY_REVERSIBLE") => {
                 let mode = proposal.execution_mode.as_deref().unwrap_or("commit");
@@ -145,21 +108,15 @@ fn reversibility_text(proposal: &Proposal, report: &GateReport) -> String {
             }
             _ => "IRREVERSIBLE action approved by human.".into(),
         },
-        Some(Reason::Irreversible) => {
-            "IRREVERSIBLE action requires explicit human approval.".into()
-        }
-        Some(Reason::ReversibilityUndeclared) => {
-            "Non-read action missing reversibility_class declaration.".into()
-        }
+        Some(Reason::Irreversible) => "IRREVERSIBLE action requires explicit human approval.".into(),
+        Some(Reason::ReversibilityUndeclared) => "Non-read action missing reversibility_class declaration.".into(),
         Some(Reason::ReversibilityUnknown) => {
             format!("Invalid reversibility_class: {}", class.unwrap_or_default())
         }
         Some(Reason::RollbackProofMissing) if class == Some("REVERSIBLE") => {
             "REVERSIBLE action requires rollback_proof.".into()
         }
-        Some(Reason::RollbackProofMissing) => {
-            "PARTIALLY_REVERSIBLE commit requires rollback_proof.".into()
-        }
+        Some(Reason::RollbackProofMissing) => "PARTIALLY_REVERSIBLE commit requires rollback_proof.".into(),
         Some(other) => other.text().into(),
     }
 }
@@ -178,10 +135,7 @@ fn safe_alternative(report: &GateReport) -> &'static str {
 pub(super) fn text(text: &Text) -> String {
     match text {
         Text::Inline(text) => text.clone(),
-        Text::Committed { commit } => format!(
-            "[{} bytes beside the log, sha256 {}]",
-            commit.length, commit.sha256
-        ),
+        Text::Committed { commit } => format!("[{} bytes beside the log, sha256 {}]", commit.length, commit.sha256),
     }
 }
 

@@ -1,81 +1,44 @@
 //! Intents.
 
-use super::{Committer, StoredBody};
+use super::committer;
 use crate::app::App;
 use crate::error::ApiError;
 use domain::event::EventData;
 use domain::event::intent::Intent;
+use domain::event::proposal::Seed;
 use domain::id::IntentId;
+use proof::commitment::Commitment;
+use schemas::commit::{Earlier, Opened};
 use schemas::intent::SubmitIntent;
-use std::collections::BTreeMap;
 
 /// An intent and the bodies it commits to.
-pub(crate) fn intent(
-    app: &App,
-    input: SubmitIntent,
-) -> Result<(Intent, Vec<StoredBody>), ApiError> {
-    let (intent_id, earlier) = match input.intent_id {
-        Some(id) => {
-            let earlier = earlier(app, &id)?;
-            (id, earlier)
-        }
+pub(crate) fn intent(app: &App, mut input: SubmitIntent) -> Result<(Intent, Vec<Opened>), ApiError> {
+    let (id, earlier) = match input.intent_id.take() {
+        Some(id) => (id.clone(), earlier(app, &id)?),
         None => {
-            let seed = domain::event::proposal::Seed::new(
-                ledger::keys::entropy().map_err(ApiError::internal)?,
-            );
-            (
-                IntentId::new(seed.uuid("intent")).map_err(ApiError::internal)?,
-                BTreeMap::new(),
-            )
+            let seed = Seed::new(ledger::keys::entropy().map_err(ApiError::internal)?);
+            (IntentId::new(seed.uuid("intent")).map_err(ApiError::internal)?, Earlier::new())
         }
     };
-    let mut committer = Committer::new(input.personal, earlier);
-    let goal = committer.text("/goal", input.goal)?;
-    let constraints = input
-        .constraints
-        .map(|value| committer.content("/constraints", value))
-        .transpose()?;
-    let label = |place: &str, text: Option<String>| match text {
-        Some(text) if text.len() > 256 => Err(ApiError::from(
-            domain::command::Rejection::malformed("at most 256 bytes".into()),
-        )
-        .at(place)),
-        other => Ok(other),
-    };
-    let (from, mode) = (label("/from", input.from)?, label("/mode", input.mode)?);
-    Ok((
-        Intent {
-            intent_id,
-            from,
-            mode,
-            goal,
-            constraints,
-        },
-        committer.bodies,
-    ))
+    committer(input.personal, earlier, |to| input.commit(id, to))
 }
 
-fn earlier(app: &App, id: &IntentId) -> Result<super::Earlier, ApiError> {
-    let Some(seq) = app
-        .ledger
-        .with_state(|state| state.intent(id).map(|seen| seen.seq))
-    else {
-        return Ok(BTreeMap::new());
+/// The commitments that an intent makes, with their places.
+pub(crate) fn commitments(intent: &Intent) -> Vec<(String, Commitment)> {
+    let constraints = intent.constraints.as_ref().and_then(|c| c.commitment());
+    let places = [("/goal", intent.goal.commitment()), ("/constraints", constraints)];
+    places.into_iter().filter_map(|(place, c)| c.map(|c| (place.to_owned(), c.clone()))).collect()
+}
+
+fn earlier(app: &App, id: &IntentId) -> Result<Earlier, ApiError> {
+    let Some(seq) = app.ledger.with_state(|state| state.intent(id).map(|seen| seen.seq)) else {
+        return Ok(Earlier::new());
     };
     match super::event_at(app, seq)?.data {
         EventData::IntentCreated(e) => {
-            let constraints = e.intent.constraints.as_ref().and_then(|c| c.commitment());
-            let places = [
-                ("/goal", e.intent.goal.commitment()),
-                ("/constraints", constraints),
-            ];
-            super::salts(
-                app,
-                places
-                    .into_iter()
-                    .filter_map(|(place, c)| c.map(|c| (place.to_owned(), c))),
-            )
+            let found = commitments(&e.intent);
+            super::salts(app, found.iter().map(|(place, c)| (place.clone(), c)))
         }
-        _ => Ok(BTreeMap::new()),
+        _ => Ok(Earlier::new()),
     }
 }

@@ -16,10 +16,7 @@ pub(crate) fn commitments(result: &JobResult) -> Vec<(String, Commitment)> {
 }
 
 /// Refuses a signed result whose text holds a secret: it cannot be redacted without breaking the signature.
-pub(crate) fn refuse_secrets(
-    result: &JobResult,
-    bodies: &[super::StoredBody],
-) -> Result<(), ApiError> {
+pub(crate) fn refuse_secrets(result: &JobResult, bodies: &[schemas::commit::Opened]) -> Result<(), ApiError> {
     let value = serde_json::to_value(result).map_err(ApiError::internal)?;
     super::refuse_secrets(&value)?;
     super::refuse_secret_bodies(bodies)

@@ -1,6 +1,5 @@
 //! Signed commands: the envelope as it came, and bodies that must open its commitments.
 
-use super::StoredBody;
 use crate::error::ApiError;
 use axum::http::StatusCode;
 use domain::authored::{self, StatementKind};
@@ -11,6 +10,7 @@ use proof::commitment::Commitment;
 use proof::dsse::Envelope;
 use schemas::Signed;
 use schemas::body::Body;
+use schemas::commit::Opened;
 use serde::de::DeserializeOwned;
 use serde_json::Value;
 use std::collections::BTreeMap;
@@ -39,60 +39,31 @@ pub(crate) fn signer(envelope: &Envelope) -> Result<(Caller, proof::key::KeyId),
         }
         many => {
             let detail = format!("the envelope has {} signatures, expected 1", many.len());
-            Err(
-                ApiError::new(StatusCode::UNPROCESSABLE_ENTITY, Reason::Malformed, detail)
-                    .at("/envelope/signatures"),
-            )
+            Err(ApiError::new(StatusCode::UNPROCESSABLE_ENTITY, Reason::Malformed, detail).at("/envelope/signatures"))
         }
     }
 }
 
 /// Matches bodies with the commitments that the statement makes: each must be opened by one, and none may be left over.
-pub(crate) fn bodies(
-    given: &[Body],
-    wanted: &[(String, Commitment)],
-) -> Result<Vec<StoredBody>, ApiError> {
+pub(crate) fn bodies(given: &[Body], wanted: &[(String, Commitment)]) -> Result<Vec<Opened>, ApiError> {
     let refuse = |place: String, detail: &str| {
         ApiError::new(StatusCode::UNPROCESSABLE_ENTITY, Reason::Malformed, detail).at(place)
     };
-    let mut opened: BTreeMap<String, StoredBody> = BTreeMap::new();
+    let mut opened: BTreeMap<String, Opened> = BTreeMap::new();
     for (i, body) in given.iter().enumerate() {
         let place = format!("/bodies/{i}");
-        let bytes = body.bytes().map_err(|_| {
-            refuse(
-                place.clone(),
-                "`base64` is not standard base64 with padding",
-            )
-        })?;
+        let bytes = body.bytes().map_err(|_| refuse(place.clone(), "`base64` is not standard base64 with padding"))?;
         if bytes.len() > limits::BODY_BYTES {
-            return Err(ApiError::too_large(format!(
-                "{} bytes, at most {}",
-                bytes.len(),
-                limits::BODY_BYTES
-            ))
-            .at(place));
+            return Err(ApiError::too_large(format!("{} bytes, at most {}", bytes.len(), limits::BODY_BYTES)).at(place));
         }
         let commitment = Commitment::new(&body.salt, &bytes, &body.media_type);
         if !wanted.iter().any(|(_, want)| *want == commitment) {
             return Err(refuse(place, "the statement commits to no such body"));
         }
-        opened.insert(
-            commitment.sha256.to_string(),
-            StoredBody {
-                commitment,
-                salt: body.salt.clone(),
-                bytes,
-            },
-        );
+        opened.insert(commitment.sha256.to_string(), Opened { commitment, salt: body.salt.clone(), bytes });
     }
-    if let Some((place, _)) = wanted
-        .iter()
-        .find(|(_, want)| !opened.contains_key(&want.sha256.to_string()))
-    {
-        return Err(refuse(
-            place.clone(),
-            "the body of this commitment is missing",
-        ));
+    if let Some((place, _)) = wanted.iter().find(|(_, want)| !opened.contains_key(&want.sha256.to_string())) {
+        return Err(refuse(place.clone(), "the body of this commitment is missing"));
     }
     Ok(opened.into_values().collect())
 }

@@ -4,7 +4,7 @@ use super::proposals::Page;
 use super::{Body, is_signed, json};
 use crate::app::App;
 use crate::error::ApiError;
-use crate::ingest::{self, StoredBody};
+use crate::ingest;
 use crate::{auth, request};
 use axum::extract::{Query, State};
 use axum::http::{HeaderMap, StatusCode};
@@ -21,28 +21,19 @@ use domain::reason::Reason;
 use domain::state::proposal::ProposalState;
 use proof::index::LeafIndex;
 use schemas::approval::{AnswerAccepted, PendingApproval, SubmitAnswer};
+use schemas::commit::Earlier;
 use std::sync::Arc;
 
 /// Grants or denies, plain or signed.
-pub(crate) async fn submit(
-    State(app): State<App>,
-    headers: HeaderMap,
-    body: Body,
-) -> Result<Response, ApiError> {
+pub(crate) async fn submit(State(app): State<App>, headers: HeaderMap, body: Body) -> Result<Response, ApiError> {
     let value = request::json(&body)?;
     let (by, answer, authored) = if is_signed(&headers) {
         let signed = ingest::signed::signed(value)?;
         let (by, _) = ingest::signed::signer(&signed.envelope)?;
-        let (answer, _): (Answer, _) = ingest::signed::statement(
-            &signed.envelope,
-            StatementKind::Answer,
-            app.ledger.origin(),
-        )?;
+        let (answer, _): (Answer, _) =
+            ingest::signed::statement(&signed.envelope, StatementKind::Answer, app.ledger.origin())?;
         let reason = answer.reason.as_ref().and_then(|text| text.commitment());
-        let wanted: Vec<_> = reason
-            .map(|c| ("/reason".to_owned(), c.clone()))
-            .into_iter()
-            .collect();
+        let wanted: Vec<_> = reason.map(|c| ("/reason".to_owned(), c.clone())).into_iter().collect();
         let bodies = ingest::signed::bodies(&signed.bodies, &wanted)?;
         ingest::refuse_secrets(&serde_json::to_value(&answer).map_err(ApiError::internal)?)?;
         ingest::refuse_secret_bodies(&bodies)?;
@@ -55,15 +46,9 @@ pub(crate) async fn submit(
         let challenge = open_challenge(&app, &input.proposal_id)?;
         if challenge.nonce != input.nonce {
             let detail = "`nonce` is not that of the open challenge";
-            return Err(
-                ApiError::new(StatusCode::CONFLICT, Reason::ChallengeMismatch, detail).at("/nonce"),
-            );
+            return Err(ApiError::new(StatusCode::CONFLICT, Reason::ChallengeMismatch, detail).at("/nonce"));
         }
-        (
-            Caller::key(key.key_id),
-            plain(&app, input.proposal_id, input.verb, challenge, input.reason).await?,
-            None,
-        )
+        (Caller::key(key.key_id), plain(&app, input.proposal_id, input.verb, challenge, input.reason).await?, None)
     };
     let accepted = answer_challenge(&app, by, answer, authored).await?;
     json(StatusCode::CREATED, &accepted)
@@ -77,18 +62,10 @@ pub(crate) async fn plain(
     challenge: Challenge,
     reason: Option<String>,
 ) -> Result<Answer, ApiError> {
-    let mut committer = ingest::Committer::new(false, ingest::Earlier::new());
-    let reason = reason
-        .map(|text| committer.text("/reason", text))
-        .transpose()?;
-    let bodies: Vec<StoredBody> = committer.bodies;
+    let (reason, bodies) =
+        ingest::committer(false, Earlier::new(), |to| reason.map(|text| to.text("/reason", text)).transpose())?;
     ingest::store(app, bodies).await?;
-    Ok(Answer {
-        proposal_id,
-        verb,
-        challenge,
-        reason,
-    })
+    Ok(Answer { proposal_id, verb, challenge, reason })
 }
 
 /// The challenge that is open for a proposal.
@@ -103,19 +80,11 @@ pub(crate) fn open_challenge(app: &App, id: &ProposalId) -> Result<Challenge, Ap
         Some(Some(challenge)) => Ok(challenge),
         Some(None) => {
             let detail = format!("proposal `{id}` is not waiting for a human");
-            Err(ApiError::new(
-                StatusCode::CONFLICT,
-                Reason::NotPending,
-                detail,
-            ))
+            Err(ApiError::new(StatusCode::CONFLICT, Reason::NotPending, detail))
         }
         None => {
             let detail = format!("there is no proposal `{id}`");
-            Err(ApiError::new(
-                StatusCode::NOT_FOUND,
-                Reason::ProposalUnknown,
-                detail,
-            ))
+            Err(ApiError::new(StatusCode::NOT_FOUND, Reason::ProposalUnknown, detail))
         }
     }
 }
@@ -127,30 +96,14 @@ pub(crate) async fn answer_challenge(
     authored: Option<proof::dsse::Envelope>,
 ) -> Result<AnswerAccepted, ApiError> {
     let (proposal_id, verb) = (answer.proposal_id.clone(), answer.verb);
-    let done = app
-        .ledger
-        .submit(Command::AnswerApproval {
-            by,
-            answer,
-            authored,
-        })
-        .await?;
+    let done = app.ledger.submit(Command::AnswerApproval { by, answer, authored }).await?;
     let job = |event: &Arc<Event>| match &event.data {
         EventData::JobCreated(e) => Some(e.job.job_id.clone()),
         _ => None,
     };
-    let first = done
-        .events
-        .first()
-        .ok_or_else(|| ApiError::internal("an answer without an event"))?;
+    let first = done.events.first().ok_or_else(|| ApiError::internal("an answer without an event"))?;
     let (seq, job_id) = (first.header.seq, done.events.iter().find_map(job));
-    Ok(AnswerAccepted {
-        proposal_id,
-        verb,
-        seq,
-        job_id,
-        receipt: done.receipt,
-    })
+    Ok(AnswerAccepted { proposal_id, verb, seq, job_id, receipt: done.receipt })
 }
 
 /// What waits for a human, oldest first, with what the human should look at.
@@ -162,16 +115,8 @@ pub(crate) async fn list(
     auth::may_read(&app, &headers)?;
     app.catch_up(page.at_least).await?;
     let mut pending = Vec::new();
-    for row in app
-        .models
-        .pending_approvals(page.limit())
-        .map_err(ApiError::internal)?
-    {
-        let grants = row
-            .grants
-            .iter()
-            .map(serde_json::to_value)
-            .collect::<Result<_, _>>();
+    for row in app.models.pending_approvals(page.limit()).map_err(ApiError::internal)? {
+        let grants = row.grants.iter().map(serde_json::to_value).collect::<Result<_, _>>();
         pending.push(PendingApproval {
             proposal_id: row.proposal_id,
             required: row.required,
@@ -192,13 +137,7 @@ fn preview(app: &App, decision: LeafIndex) -> Result<serde_json::Value, ApiError
         (
             EventData::ProposalSubmitted(ProposalSubmitted { proposal, .. }),
             EventData::DecisionRecorded(DecisionRecorded { gates, .. }),
-        ) => Ok(gate::preview(
-            proposal,
-            &gate::effective_actions(proposal),
-            gates,
-        )),
-        _ => Err(ApiError::internal(
-            "the decision is not in its proposal's group",
-        )),
+        ) => Ok(gate::preview(proposal, &gate::effective_actions(proposal), gates)),
+        _ => Err(ApiError::internal("the decision is not in its proposal's group")),
     }
 }

@@ -14,9 +14,7 @@ use serde::Deserialize;
 /// The committed head. Public, as a log's head is.
 pub(crate) async fn head(State(app): State<App>) -> Result<Response, ApiError> {
     let head = app.ledger.head();
-    let profile = app
-        .ledger
-        .with_state(|state| state.ledger().map(|info| info.genesis.profile));
+    let profile = app.ledger.with_state(|state| state.ledger().map(|info| info.genesis.profile));
     let policy = app.ledger.policy();
     let answer = Head {
         origin: app.ledger.origin().to_owned(),
@@ -38,26 +36,12 @@ pub(crate) struct Sizes {
 }
 
 /// Proof that the tree of `new` leaves extends that of `old`.
-pub(crate) async fn consistency(
-    State(app): State<App>,
-    Query(sizes): Query<Sizes>,
-) -> Result<Response, ApiError> {
+pub(crate) async fn consistency(State(app): State<App>, Query(sizes): Query<Sizes>) -> Result<Response, ApiError> {
     let size = app.ledger.head().size;
     if sizes.old > sizes.new || sizes.new > size.get() {
         let detail = format!("expected old ≤ new ≤ {size}");
-        return Err(ApiError::new(
-            StatusCode::UNPROCESSABLE_ENTITY,
-            domain::reason::Reason::Malformed,
-            detail,
-        ));
+        return Err(ApiError::new(StatusCode::UNPROCESSABLE_ENTITY, domain::reason::Reason::Malformed, detail));
     }
     let (old, new) = (TreeSize::new(sizes.old), TreeSize::new(sizes.new));
-    json(
-        StatusCode::OK,
-        &Consistency {
-            old,
-            new,
-            path: app.ledger.consistency(old, new)?,
-        },
-    )
+    json(StatusCode::OK, &Consistency { old, new, path: app.ledger.consistency(old, new)? })
 }

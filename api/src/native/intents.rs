@@ -13,51 +13,22 @@ use domain::event::intent::Intent;
 use schemas::intent::IntentAccepted;
 
 /// States an intent, plain or signed.
-pub(crate) async fn submit(
-    State(app): State<App>,
-    headers: HeaderMap,
-    body: Body,
-) -> Result<Response, ApiError> {
+pub(crate) async fn submit(State(app): State<App>, headers: HeaderMap, body: Body) -> Result<Response, ApiError> {
     let value = request::json(&body)?;
     let (command, bodies) = if is_signed(&headers) {
         let signed = ingest::signed::signed(value)?;
         let (by, _) = ingest::signed::signer(&signed.envelope)?;
-        let (intent, _): (Intent, _) = ingest::signed::statement(
-            &signed.envelope,
-            StatementKind::Intent,
-            app.ledger.origin(),
-        )?;
-        let mut wanted: Vec<_> = intent
-            .goal
-            .commitment()
-            .map(|c| ("/goal".to_owned(), c.clone()))
-            .into_iter()
-            .collect();
-        let constraints = intent.constraints.as_ref().and_then(|c| c.commitment());
-        wanted.extend(constraints.map(|c| ("/constraints".to_owned(), c.clone())));
-        let bodies = ingest::signed::bodies(&signed.bodies, &wanted)?;
+        let (intent, _): (Intent, _) =
+            ingest::signed::statement(&signed.envelope, StatementKind::Intent, app.ledger.origin())?;
+        let bodies = ingest::signed::bodies(&signed.bodies, &ingest::intent::commitments(&intent))?;
         ingest::refuse_secrets(&serde_json::to_value(&intent).map_err(ApiError::internal)?)?;
         ingest::refuse_secret_bodies(&bodies)?;
-        (
-            Command::CreateIntent {
-                by,
-                intent,
-                authored: Some(signed.envelope),
-            },
-            bodies,
-        )
+        (Command::CreateIntent { by, intent, authored: Some(signed.envelope) }, bodies)
     } else {
         let by = auth::optional(&app, &headers)?;
         ingest::refuse_secrets(&value)?;
         let (intent, bodies) = ingest::intent::intent(&app, request::typed(value)?)?;
-        (
-            Command::CreateIntent {
-                by,
-                intent,
-                authored: None,
-            },
-            bodies,
-        )
+        (Command::CreateIntent { by, intent, authored: None }, bodies)
     };
     let intent_id = match &command {
         Command::CreateIntent { intent, .. } => intent.intent_id.clone(),
@@ -66,11 +37,8 @@ pub(crate) async fn submit(
     ingest::store(&app, bodies).await?;
     let (status, seq, receipt) = match app.ledger.submit(command).await {
         Ok(done) => {
-            let seq = done
-                .events
-                .first()
-                .map(|event| event.header.seq)
-                .ok_or_else(|| ApiError::internal("no event"))?;
+            let seq =
+                done.events.first().map(|event| event.header.seq).ok_or_else(|| ApiError::internal("no event"))?;
             (StatusCode::CREATED, seq, done.receipt)
         }
         Err(error) => match duplicate_of(&error) {
@@ -78,12 +46,5 @@ pub(crate) async fn submit(
             None => return Err(error.into()),
         },
     };
-    json(
-        status,
-        &IntentAccepted {
-            intent_id,
-            seq,
-            receipt,
-        },
-    )
+    json(status, &IntentAccepted { intent_id, seq, receipt })
 }

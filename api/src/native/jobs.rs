@@ -36,37 +36,22 @@ pub(crate) struct Wait {
 }
 
 /// Leases the oldest job that fits, waiting for one if asked to. 204: none came.
-pub(crate) async fn lease(
-    State(app): State<App>,
-    Query(wait): Query<Wait>,
-    body: Body,
-) -> Result<Response, ApiError> {
+pub(crate) async fn lease(State(app): State<App>, Query(wait): Query<Wait>, body: Body) -> Result<Response, ApiError> {
     let signed = ingest::signed::signed(request::json(&body)?)?;
     let (_, key_id) = ingest::signed::signer(&signed.envelope)?;
     let (lease, seen): (LeaseRequest, _) =
         ingest::signed::statement(&signed.envelope, StatementKind::Lease, app.ledger.origin())?;
-    let command = Command::LeaseJob {
-        request: lease,
-        key_id,
-        seen: seen.size,
-        authored: signed.envelope,
-    };
-    let deadline =
-        tokio::time::Instant::now() + Duration::from_millis(wait.wait_ms.min(WAIT_MS_MAX));
+    let command = Command::LeaseJob { request: lease, key_id, seen: seen.size, authored: signed.envelope };
+    let deadline = tokio::time::Instant::now() + Duration::from_millis(wait.wait_ms.min(WAIT_MS_MAX));
     let mut news = app.ledger.watch();
     loop {
         news.mark_unchanged();
-        let ready = app
-            .ledger
-            .with_state(|state| state.ready_jobs().next().is_some());
+        let ready = app.ledger.with_state(|state| state.ready_jobs().next().is_some());
         // The command is tried even when nothing is ready the first time, so that a stranger learns that it is one.
         if ready || wait.wait_ms == 0 {
             match app.ledger.submit(command.clone()).await {
                 Ok(done) => {
-                    let first = done
-                        .events
-                        .first()
-                        .ok_or_else(|| ApiError::internal("a lease without an event"))?;
+                    let first = done.events.first().ok_or_else(|| ApiError::internal("a lease without an event"))?;
                     return json(StatusCode::OK, &warrant::warrant(&app, first, seen.size)?);
                 }
                 Err(SubmitError::Rejected(no)) if no.reason == Reason::NoJob => {}
@@ -81,58 +66,24 @@ pub(crate) async fn lease(
 }
 
 /// Records what the runner says it did.
-pub(crate) async fn report(
-    State(app): State<App>,
-    Path(id): Path<String>,
-    body: Body,
-) -> Result<Response, ApiError> {
+pub(crate) async fn report(State(app): State<App>, Path(id): Path<String>, body: Body) -> Result<Response, ApiError> {
     let signed = ingest::signed::signed(request::json(&body)?)?;
     let (by, _) = ingest::signed::signer(&signed.envelope)?;
     let (result, _): (JobResult, _) =
         ingest::signed::statement(&signed.envelope, StatementKind::Result, app.ledger.origin())?;
     if result.job_id.as_str() != id {
-        let detail = format!(
-            "the statement is about job `{}`, the path about `{id}`",
-            result.job_id
-        );
-        return Err(ApiError::new(
-            StatusCode::UNPROCESSABLE_ENTITY,
-            Reason::StatementMismatch,
-            detail,
-        ));
+        let detail = format!("the statement is about job `{}`, the path about `{id}`", result.job_id);
+        return Err(ApiError::new(StatusCode::UNPROCESSABLE_ENTITY, Reason::StatementMismatch, detail));
     }
     let bodies = ingest::signed::bodies(&signed.bodies, &ingest::result::commitments(&result))?;
     ingest::result::refuse_secrets(&result, &bodies)?;
     ingest::store(&app, bodies).await?;
     let job_id = result.job_id.clone();
-    let done = app
-        .ledger
-        .submit(Command::RecordResult {
-            by,
-            result,
-            authored: Some(signed.envelope),
-        })
-        .await?;
-    let first = done
-        .events
-        .first()
-        .ok_or_else(|| ApiError::internal("a result without an event"))?;
+    let done = app.ledger.submit(Command::RecordResult { by, result, authored: Some(signed.envelope) }).await?;
+    let first = done.events.first().ok_or_else(|| ApiError::internal("a result without an event"))?;
     let last = done.events.last().unwrap_or(first);
-    let status = last
-        .data
-        .type_name()
-        .strip_prefix("job.")
-        .unwrap_or_default()
-        .to_owned();
-    json(
-        StatusCode::CREATED,
-        &ResultAccepted {
-            job_id,
-            status,
-            seq: first.header.seq,
-            receipt: done.receipt,
-        },
-    )
+    let status = last.data.type_name().strip_prefix("job.").unwrap_or_default().to_owned();
+    json(StatusCode::CREATED, &ResultAccepted { job_id, status, seq: first.header.seq, receipt: done.receipt })
 }
 
 /// Newest first.
@@ -144,14 +95,8 @@ pub(crate) async fn list(
     auth::may_read(&app, &headers)?;
     app.catch_up(page.at_least).await?;
     let before = page.before.map(LeafIndex::new);
-    let found = app
-        .models
-        .jobs(page.limit(), before, None)
-        .map_err(ApiError::internal)?;
-    json(
-        StatusCode::OK,
-        &serde_json::json!({"jobs": found.jobs, "next": found.next}),
-    )
+    let found = app.models.jobs(page.limit(), before, None).map_err(ApiError::internal)?;
+    json(StatusCode::OK, &serde_json::json!({"jobs": found.jobs, "next": found.next}))
 }
 
 /// One job.
@@ -167,24 +112,12 @@ pub(crate) async fn get(
 }
 
 fn job_id(text: &str) -> Result<JobId, ApiError> {
-    JobId::new(text).map_err(|e| {
-        ApiError::new(
-            StatusCode::UNPROCESSABLE_ENTITY,
-            Reason::Malformed,
-            e.to_string(),
-        )
-    })
+    JobId::new(text).map_err(|e| ApiError::new(StatusCode::UNPROCESSABLE_ENTITY, Reason::Malformed, e.to_string()))
 }
 
 fn row(app: &App, id: &JobId) -> Result<JobRow, ApiError> {
     let found = app.models.job(id).map_err(ApiError::internal)?;
-    found.ok_or_else(|| {
-        ApiError::new(
-            StatusCode::NOT_FOUND,
-            Reason::JobUnknown,
-            format!("there is no job `{id}`"),
-        )
-    })
+    found.ok_or_else(|| ApiError::new(StatusCode::NOT_FOUND, Reason::JobUnknown, format!("there is no job `{id}`")))
 }
 
 /// What a job's tools printed and read. For the agent that proposed it, for admins and for whoever may read the log.
@@ -199,17 +132,9 @@ pub(crate) async fn output(
     wait_for_end(&app, &job_id, wait.wait_ms.min(WAIT_MS_MAX)).await?;
     app.catch_up(Some(app.ledger.head().size.get())).await?;
     let row = row(&app, &job_id)?;
-    if key.principal.id.as_str() != row.job.agent.as_str() && !key.scopes.contains(&Scope::LogRead)
-    {
-        let detail = format!(
-            "key `{}` is neither the agent's nor has the scope `log:read`",
-            key.key_id
-        );
-        return Err(ApiError::new(
-            StatusCode::FORBIDDEN,
-            Reason::ScopeMissing,
-            detail,
-        ));
+    if key.principal.id.as_str() != row.job.agent.as_str() && !key.scopes.contains(&Scope::LogRead) {
+        let detail = format!("key `{}` is neither the agent's nor has the scope `log:read`", key.key_id);
+        return Err(ApiError::new(StatusCode::FORBIDDEN, Reason::ScopeMissing, detail));
     }
     let (status, result) = (row.status, row.result);
     let mut outputs = Vec::new();
@@ -218,24 +143,12 @@ pub(crate) async fn output(
             None => None,
             Some(Text::Inline(text)) => Some(text.clone()),
             Some(Text::Committed { commit }) => {
-                let body = app
-                    .ledger
-                    .content()
-                    .get(commit)
-                    .map_err(ApiError::internal)?;
+                let body = app.ledger.content().get(commit).map_err(ApiError::internal)?;
                 body.map(|(_, bytes)| String::from_utf8_lossy(&bytes).into_owned())
             }
         });
     }
-    json(
-        StatusCode::OK,
-        &JobOutput {
-            job_id,
-            status,
-            result,
-            outputs,
-        },
-    )
+    json(StatusCode::OK, &JobOutput { job_id, status, result, outputs })
 }
 
 /// Waits, bounded, until the job has ended.
@@ -244,9 +157,7 @@ async fn wait_for_end(app: &App, id: &JobId, wait_ms: u64) -> Result<(), ApiErro
     let mut news = app.ledger.watch();
     loop {
         news.mark_unchanged();
-        let open = app
-            .ledger
-            .with_state(|state| state.job(id).map(|record| record.job.is_some()));
+        let open = app.ledger.with_state(|state| state.job(id).map(|record| record.job.is_some()));
         match open {
             Some(true) => {}
             Some(false) => return Ok(()),

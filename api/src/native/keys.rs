@@ -19,11 +19,7 @@ use proof::hash::Hash;
 use schemas::key::{CreateKey, KeyCreated, Recorded};
 
 /// Makes an API key, or enrols a public key with root's statement.
-pub(crate) async fn create(
-    State(app): State<App>,
-    headers: HeaderMap,
-    body: Body,
-) -> Result<Response, ApiError> {
+pub(crate) async fn create(State(app): State<App>, headers: HeaderMap, body: Body) -> Result<Response, ApiError> {
     let value = request::json(&body)?;
     if is_signed(&headers) {
         let signed = ingest::signed::signed(value)?;
@@ -31,73 +27,27 @@ pub(crate) async fn create(
         let (key, _): (NewKey, _) =
             ingest::signed::statement(&signed.envelope, StatementKind::Key, app.ledger.origin())?;
         let key_id = key.key_id.clone();
-        let done = app
-            .ledger
-            .submit(Command::CreateKey {
-                by,
-                key,
-                authored: Some(signed.envelope),
-            })
-            .await?;
-        return json(
-            StatusCode::CREATED,
-            &KeyCreated {
-                key_id,
-                key: None,
-                receipt: done.receipt,
-            },
-        );
+        let done = app.ledger.submit(Command::CreateKey { by, key, authored: Some(signed.envelope) }).await?;
+        return json(StatusCode::CREATED, &KeyCreated { key_id, key: None, receipt: done.receipt });
     }
     let by = auth::require(&app, &headers, Scope::AdminKeys)?;
     let input: CreateKey = request::typed(value)?;
-    if input
-        .description
-        .as_ref()
-        .is_some_and(|text| text.len() > 256)
-    {
-        let refusal = ApiError::new(
-            StatusCode::UNPROCESSABLE_ENTITY,
-            Reason::Malformed,
-            "at most 256 bytes",
-        );
+    if input.description.as_ref().is_some_and(|text| text.len() > 256) {
+        let refusal = ApiError::new(StatusCode::UNPROCESSABLE_ENTITY, Reason::Malformed, "at most 256 bytes");
         return Err(refusal.at("/description"));
     }
     let (secret, key) = new_api_key(&app.api_key_salt, "cs_", input)?;
     let key_id = key.key_id.clone();
-    let done = app
-        .ledger
-        .submit(Command::CreateKey {
-            by: Caller::key(by.key_id),
-            key,
-            authored: None,
-        })
-        .await?;
-    json(
-        StatusCode::CREATED,
-        &KeyCreated {
-            key_id,
-            key: Some(secret),
-            receipt: done.receipt,
-        },
-    )
+    let done = app.ledger.submit(Command::CreateKey { by: Caller::key(by.key_id), key, authored: None }).await?;
+    json(StatusCode::CREATED, &KeyCreated { key_id, key: Some(secret), receipt: done.receipt })
 }
 
 /// Makes the secret and its record. The secret is shown once and stored nowhere.
-pub(crate) fn new_api_key(
-    salt: &[u8; 32],
-    prefix: &str,
-    input: CreateKey,
-) -> Result<(String, NewKey), ApiError> {
+pub(crate) fn new_api_key(salt: &[u8; 32], prefix: &str, input: CreateKey) -> Result<(String, NewKey), ApiError> {
     let bytes = entropy().map_err(ApiError::internal)?;
     let secret = format!("{prefix}{}", hex::encode(bytes));
-    let name: [u8; 8] = entropy()
-        .map_err(ApiError::internal)?
-        .first_chunk()
-        .copied()
-        .unwrap_or_default();
-    let key_id = format!("key_{}", hex::encode(name))
-        .parse()
-        .map_err(ApiError::internal)?;
+    let name: [u8; 8] = entropy().map_err(ApiError::internal)?.first_chunk().copied().unwrap_or_default();
+    let key_id = format!("key_{}", hex::encode(name)).parse().map_err(ApiError::internal)?;
     let key = NewKey {
         key_id,
         credential: Credential::Api(api_key_hash(salt, &secret)),
@@ -112,20 +62,11 @@ pub(crate) fn new_api_key(
 }
 
 /// Registers a runner with root's statement.
-pub(crate) async fn register_runner(
-    State(app): State<App>,
-    body: Body,
-) -> Result<Response, ApiError> {
+pub(crate) async fn register_runner(State(app): State<App>, body: Body) -> Result<Response, ApiError> {
     let signed = ingest::signed::signed(request::json(&body)?)?;
     let (runner, _): (NewRunner, _) =
         ingest::signed::statement(&signed.envelope, StatementKind::Runner, app.ledger.origin())?;
-    let done = app
-        .ledger
-        .submit(Command::RegisterRunner {
-            runner,
-            authored: signed.envelope,
-        })
-        .await?;
+    let done = app.ledger.submit(Command::RegisterRunner { runner, authored: signed.envelope }).await?;
     json(StatusCode::CREATED, &recorded(done)?)
 }
 
@@ -137,46 +78,20 @@ pub(crate) async fn erase(
     body: Body,
 ) -> Result<Response, ApiError> {
     let by = auth::require(&app, &headers, Scope::AdminErase)?;
-    let refuse =
-        |detail: &str| ApiError::new(StatusCode::UNPROCESSABLE_ENTITY, Reason::Malformed, detail);
-    let hash: Hash = sha256
-        .parse()
-        .map_err(|_| refuse("the path must end in 64 lower-case hex digits"))?;
-    let why =
-        String::from_utf8(body.to_vec()).map_err(|_| refuse("the body is the reason, in UTF-8"))?;
+    let refuse = |detail: &str| ApiError::new(StatusCode::UNPROCESSABLE_ENTITY, Reason::Malformed, detail);
+    let hash: Hash = sha256.parse().map_err(|_| refuse("the path must end in 64 lower-case hex digits"))?;
+    let why = String::from_utf8(body.to_vec()).map_err(|_| refuse("the body is the reason, in UTF-8"))?;
     ingest::refuse_secrets(&serde_json::Value::String(why.clone()))?;
-    if !app
-        .ledger
-        .content()
-        .contains(&hash)
-        .map_err(ApiError::internal)?
-    {
-        return Err(ApiError::new(
-            StatusCode::NOT_FOUND,
-            Reason::BlobUnknown,
-            format!("there is no body `{hash}`"),
-        ));
+    if !app.ledger.content().contains(&hash).map_err(ApiError::internal)? {
+        return Err(ApiError::new(StatusCode::NOT_FOUND, Reason::BlobUnknown, format!("there is no body `{hash}`")));
     }
-    let command = Command::EraseBlob {
-        by: Caller::key(by.key_id),
-        sha256: hash,
-        why,
-    };
+    let command = Command::EraseBlob { by: Caller::key(by.key_id), sha256: hash, why };
     let done = app.ledger.submit(command).await?;
-    app.ledger
-        .content()
-        .erase(&hash)
-        .map_err(ApiError::internal)?;
+    app.ledger.content().erase(&hash).map_err(ApiError::internal)?;
     json(StatusCode::OK, &recorded(done)?)
 }
 
 fn recorded(done: Committed) -> Result<Recorded, ApiError> {
-    let first = done
-        .events
-        .first()
-        .ok_or_else(|| ApiError::internal("a command without an event"))?;
-    Ok(Recorded {
-        seq: first.header.seq,
-        receipt: done.receipt,
-    })
+    let first = done.events.first().ok_or_else(|| ApiError::internal("a command without an event"))?;
+    Ok(Recorded { seq: first.header.seq, receipt: done.receipt })
 }

@@ -3,7 +3,6 @@
 use super::{Body, duplicate_of, is_signed, json};
 use crate::app::App;
 use crate::error::ApiError;
-use crate::ingest::StoredBody;
 use crate::{auth, ingest, request};
 use axum::extract::{Path, Query, State};
 use axum::http::{HeaderMap, StatusCode};
@@ -16,16 +15,13 @@ use domain::event::{Event, EventData};
 use domain::id::ProposalId;
 use proof::index::LeafIndex;
 use proof::receipt::Receipt;
+use schemas::commit::Opened;
 use schemas::proposal::{ProposalRuled, SubmitProposal};
 use serde::Deserialize;
 use serde_json::Value;
 
 /// Submits a proposal, plain or signed; the answer is the ruling.
-pub(crate) async fn submit(
-    State(app): State<App>,
-    headers: HeaderMap,
-    body: Body,
-) -> Result<Response, ApiError> {
+pub(crate) async fn submit(State(app): State<App>, headers: HeaderMap, body: Body) -> Result<Response, ApiError> {
     let value = request::json(&body)?;
     let (command, bodies) = if is_signed(&headers) {
         signed(&app, value)?
@@ -38,70 +34,37 @@ pub(crate) async fn submit(
 }
 
 /// A proposal as an API key submits it. What looks like a secret is cut out, and its place and kind are recorded.
-fn plain(app: &App, by: Caller, value: Value) -> Result<(Command, Vec<StoredBody>), ApiError> {
+fn plain(app: &App, by: Caller, value: Value) -> Result<(Command, Vec<Opened>), ApiError> {
     let (value, findings) = cut_secrets(value);
     let input: SubmitProposal = request::typed(value)?;
     let (proposal, bodies) = ingest::proposal::proposal(app, input)?;
-    Ok((
-        Command::SubmitProposal {
-            by,
-            proposal: Box::new(proposal),
-            findings,
-            authored: None,
-        },
-        bodies,
-    ))
+    Ok((Command::SubmitProposal { by, proposal: Box::new(proposal), findings, authored: None }, bodies))
 }
 
 pub(crate) fn cut_secrets(value: Value) -> (Value, Vec<Finding>) {
     let (value, found) = inspect::json::redact_value(value);
-    let report = |found: inspect::json::Located| Finding {
-        place: found.pointer,
-        kind: found.finding.kind.name().to_owned(),
-    };
+    let report =
+        |found: inspect::json::Located| Finding { place: found.pointer, kind: found.finding.kind.name().to_owned() };
     (value, found.into_iter().map(report).collect())
 }
 
-fn signed(app: &App, value: Value) -> Result<(Command, Vec<StoredBody>), ApiError> {
+fn signed(app: &App, value: Value) -> Result<(Command, Vec<Opened>), ApiError> {
     let signed = ingest::signed::signed(value)?;
     let (by, _) = ingest::signed::signer(&signed.envelope)?;
-    let (proposal, _): (Proposal, _) = ingest::signed::statement(
-        &signed.envelope,
-        StatementKind::Proposal,
-        app.ledger.origin(),
-    )?;
-    let wanted: Vec<_> = proposal
-        .commitments()
-        .into_iter()
-        .map(|(place, c)| (place, c.clone()))
-        .collect();
+    let (proposal, _): (Proposal, _) =
+        ingest::signed::statement(&signed.envelope, StatementKind::Proposal, app.ledger.origin())?;
+    let wanted: Vec<_> = proposal.commitments().into_iter().map(|(place, c)| (place, c.clone())).collect();
     let bodies = ingest::signed::bodies(&signed.bodies, &wanted)?;
     let text = serde_json::to_value(&proposal).map_err(ApiError::internal)?;
     let mut findings = ingest::secrets(&text);
     for body in &bodies {
-        let place = wanted
-            .iter()
-            .find(|(_, c)| *c == body.commitment)
-            .map(|(place, _)| place.clone());
-        let found = ingest::secrets(&Value::String(
-            String::from_utf8_lossy(&body.bytes).into_owned(),
-        ));
-        findings.extend(found.into_iter().map(|f| Finding {
-            place: place.clone().unwrap_or_default(),
-            kind: f.kind,
-        }));
+        let place = wanted.iter().find(|(_, c)| *c == body.commitment).map(|(place, _)| place.clone());
+        let found = ingest::secrets(&Value::String(String::from_utf8_lossy(&body.bytes).into_owned()));
+        findings.extend(found.into_iter().map(|f| Finding { place: place.clone().unwrap_or_default(), kind: f.kind }));
     }
     if findings.is_empty() {
         let authored = Some(signed.envelope);
-        return Ok((
-            Command::SubmitProposal {
-                by,
-                proposal: Box::new(proposal),
-                findings,
-                authored,
-            },
-            bodies,
-        ));
+        return Ok((Command::SubmitProposal { by, proposal: Box::new(proposal), findings, authored }, bodies));
     }
     // The envelope holds the secret, so it is not kept: its signature is checked here and now, and what is recorded is
     // the redacted proposal, which the findings deny.
@@ -111,27 +74,17 @@ fn signed(app: &App, value: Value) -> Result<(Command, Vec<StoredBody>), ApiErro
         findings: Vec::new(),
         authored: Some(signed.envelope),
     };
-    app.ledger
-        .with_state(|state| domain::decide::check_signature(state, &whole))
-        .map_err(ApiError::from)?;
+    app.ledger.with_state(|state| domain::decide::check_signature(state, &whole)).map_err(ApiError::from)?;
     let (redacted, _) = inspect::json::redact_value(text);
     let proposal: Proposal = request::typed(redacted)?;
-    Ok((
-        Command::SubmitProposal {
-            by,
-            proposal: Box::new(proposal),
-            findings,
-            authored: None,
-        },
-        Vec::new(),
-    ))
+    Ok((Command::SubmitProposal { by, proposal: Box::new(proposal), findings, authored: None }, Vec::new()))
 }
 
 /// Submits and reads the ruling out of what became of it; the same command again gets the same answer.
 pub(crate) async fn rule(
     app: &App,
     command: Command,
-    bodies: Vec<StoredBody>,
+    bodies: Vec<Opened>,
 ) -> Result<(StatusCode, ProposalRuled), ApiError> {
     ingest::store(app, bodies).await?;
     match app.ledger.submit(command).await {
@@ -172,9 +125,7 @@ fn ruled(events: &[&Event], receipt: Receipt) -> Result<ProposalRuled, ApiError>
             _ => {}
         }
     }
-    let first = events
-        .first()
-        .ok_or_else(|| ApiError::internal("a proposal without an event"))?;
+    let first = events.first().ok_or_else(|| ApiError::internal("a proposal without an event"))?;
     let decision = decision.ok_or_else(|| ApiError::internal("a proposal without a decision"))?;
     Ok(ProposalRuled {
         proposal_id: decision.proposal_id,
@@ -216,14 +167,8 @@ pub(crate) async fn list(
     auth::may_read(&app, &headers)?;
     app.catch_up(page.at_least).await?;
     let before = page.before.map(LeafIndex::new);
-    let found = app
-        .models
-        .proposals(page.limit(), before)
-        .map_err(ApiError::internal)?;
-    json(
-        StatusCode::OK,
-        &serde_json::json!({"proposals": found.proposals, "next": found.next}),
-    )
+    let found = app.models.proposals(page.limit(), before).map_err(ApiError::internal)?;
+    json(StatusCode::OK, &serde_json::json!({"proposals": found.proposals, "next": found.next}))
 }
 
 /// One proposal.
@@ -235,30 +180,17 @@ pub(crate) async fn get(
 ) -> Result<Response, ApiError> {
     auth::may_read(&app, &headers)?;
     app.catch_up(page.at_least).await?;
-    match app
-        .models
-        .proposal(&proposal_id(&id)?)
-        .map_err(ApiError::internal)?
-    {
+    match app.models.proposal(&proposal_id(&id)?).map_err(ApiError::internal)? {
         Some(row) => json(StatusCode::OK, &row),
         None => {
             let reason = domain::reason::Reason::ProposalUnknown;
-            Err(ApiError::new(
-                StatusCode::NOT_FOUND,
-                reason,
-                format!("there is no proposal `{id}`"),
-            ))
+            Err(ApiError::new(StatusCode::NOT_FOUND, reason, format!("there is no proposal `{id}`")))
         }
     }
 }
 
 /// Reads an id from a path.
 pub(crate) fn proposal_id(text: &str) -> Result<ProposalId, ApiError> {
-    ProposalId::new(text).map_err(|e| {
-        ApiError::new(
-            StatusCode::UNPROCESSABLE_ENTITY,
-            domain::reason::Reason::Malformed,
-            e.to_string(),
-        )
-    })
+    ProposalId::new(text)
+        .map_err(|e| ApiError::new(StatusCode::UNPROCESSABLE_ENTITY, domain::reason::Reason::Malformed, e.to_string()))
 }

@@ -31,9 +31,7 @@ pub(crate) async fn event(
     let index = LeafIndex::new(seq);
     let size = app.ledger.head().size;
     if !size.contains(index) {
-        return Err(ApiError::not_found(format!(
-            "the log has {size} events, there is none at {seq}"
-        )));
+        return Err(ApiError::not_found(format!("the log has {size} events, there is none at {seq}")));
     }
     encode(&app.ledger.receipt(&[index])?, &encoding)
 }
@@ -53,22 +51,10 @@ pub(crate) async fn proposal(
 
 /// Leaf indices of everything that happened to a proposal and its job.
 pub(crate) fn story(app: &App, id: &ProposalId) -> Result<Vec<LeafIndex>, ApiError> {
-    let row = app
-        .models
-        .row("proposals", &format!("proposal/{id}"))
-        .map_err(ApiError::internal)?;
-    let groups = row
-        .as_ref()
-        .and_then(|row| row.get("groups"))
-        .and_then(serde_json::Value::as_array);
-    let groups: Vec<u64> = groups
-        .into_iter()
-        .flatten()
-        .filter_map(serde_json::Value::as_u64)
-        .collect();
-    let submitted = app
-        .ledger
-        .with_state(|state| state.proposal(id).map(|record| record.submitted));
+    let row = app.models.row("proposals", &format!("proposal/{id}")).map_err(ApiError::internal)?;
+    let groups = row.as_ref().and_then(|row| row.get("groups")).and_then(serde_json::Value::as_array);
+    let groups: Vec<u64> = groups.into_iter().flatten().filter_map(serde_json::Value::as_u64).collect();
+    let submitted = app.ledger.with_state(|state| state.proposal(id).map(|record| record.submitted));
     let Some(submitted) = submitted else {
         return Err(ApiError::new(
             StatusCode::NOT_FOUND,
@@ -99,9 +85,8 @@ pub(crate) fn group(app: &App, first: LeafIndex) -> Result<Vec<LeafIndex>, ApiEr
 }
 
 fn encode(receipt: &Receipt, encoding: &Encoding) -> Result<Response, ApiError> {
-    let refuse = |detail: String| {
-        ApiError::new(StatusCode::UNPROCESSABLE_ENTITY, Reason::Malformed, detail).at("/encoding")
-    };
+    let refuse =
+        |detail: String| ApiError::new(StatusCode::UNPROCESSABLE_ENTITY, Reason::Malformed, detail).at("/encoding");
     let (media_type, body) = match encoding.encoding.as_deref() {
         None | Some("json") => ("application/json", receipt.to_json()),
         Some("tlog-proof") => {
@@ -109,9 +94,7 @@ fn encode(receipt: &Receipt, encoding: &Encoding) -> Result<Response, ApiError> 
             ("text/plain; charset=utf-8", text.into_bytes())
         }
         Some(other) => {
-            return Err(refuse(format!(
-                "`{other}` is not known here, expected `json` or `tlog-proof`"
-            )));
+            return Err(refuse(format!("`{other}` is not known here, expected `json` or `tlog-proof`")));
         }
     };
     Ok(([(header::CONTENT_TYPE, media_type)], body).into_response())

@@ -48,26 +48,12 @@ pub(crate) async fn stream(
     Query(query): Query<From>,
 ) -> Result<Response, ApiError> {
     auth::may_read(&app, &headers)?;
-    let accepts = headers
-        .get(header::ACCEPT)
-        .and_then(|v| v.to_str().ok())
-        .unwrap_or_default();
-    let format = if accepts.contains("application/x-ndjson") {
-        Format::Ndjson
-    } else {
-        Format::Sse
-    };
+    let accepts = headers.get(header::ACCEPT).and_then(|v| v.to_str().ok()).unwrap_or_default();
+    let format = if accepts.contains("application/x-ndjson") { Format::Ndjson } else { Format::Sse };
     let last = headers.get("last-event-id").map(|value| {
-        let seq = value
-            .to_str()
-            .ok()
-            .and_then(|text| text.parse::<u64>().ok());
+        let seq = value.to_str().ok().and_then(|text| text.parse::<u64>().ok());
         seq.ok_or_else(|| {
-            ApiError::new(
-                StatusCode::BAD_REQUEST,
-                Reason::Malformed,
-                "`Last-Event-ID` is not a leaf index",
-            )
+            ApiError::new(StatusCode::BAD_REQUEST, Reason::Malformed, "`Last-Event-ID` is not a leaf index")
         })
     });
     let from = match last.transpose()? {
@@ -95,12 +81,11 @@ async fn feed(app: App, mut next: LeafIndex, once: bool, format: Format, sender:
         news.mark_unchanged();
         let reader = app.clone();
         let from = next;
-        let leaves =
-            match tokio::task::spawn_blocking(move || reader.ledger.read(from, CHUNK)).await {
-                Ok(Ok(leaves)) => leaves,
-                Ok(Err(error)) => return tracing::error!(%error, "cannot read for a subscriber"),
-                Err(error) => return tracing::error!(%error, "a subscriber's reader failed"),
-            };
+        let leaves = match tokio::task::spawn_blocking(move || reader.ledger.read(from, CHUNK)).await {
+            Ok(Ok(leaves)) => leaves,
+            Ok(Err(error)) => return tracing::error!(%error, "cannot read for a subscriber"),
+            Err(error) => return tracing::error!(%error, "a subscriber's reader failed"),
+        };
         let caught_up = leaves.is_empty();
         let mut out = Vec::new();
         for leaf in leaves {

@@ -32,71 +32,40 @@ pub(crate) fn run(arguments: &Arguments, verb: Verb) -> ExitCode {
 
 async fn answer(arguments: &Arguments, verb: Verb) -> Result<ExitCode, String> {
     let client = arguments.server.client();
-    let pending = client
-        .pending_approvals()
-        .await
-        .map_err(|e| e.to_string())?;
+    let pending = client.pending_approvals().await.map_err(|e| e.to_string())?;
     let Some(id) = &arguments.proposal_id else {
         return Ok(arguments.output.data(&pending, || list(&pending)));
     };
-    let Some(asked) = pending
-        .into_iter()
-        .find(|asked| asked.proposal_id.as_str() == id)
-    else {
+    let Some(asked) = pending.into_iter().find(|asked| asked.proposal_id.as_str() == id) else {
         return Err(format!("proposal `{id}` is not waiting for a human"));
     };
     arguments.output.note(show(&asked));
     // What is shown must be what is signed for.
     let shown = proof::hash::sha256(&proof::canonical::value_to_vec(&asked.preview));
     if shown != asked.challenge.preview_digest {
-        return Err(
-            "the server shows something else than the challenge is about; nothing was answered"
-                .into(),
-        );
+        return Err("the server shows something else than the challenge is about; nothing was answered".into());
     }
     let accepted = match &arguments.key {
         Some(path) => {
             let key = ledger::keys::read(path).map_err(|e| e.to_string())?;
             let (origin, head) = seen(&client).await?;
             let reason = arguments.reason.clone().map(Text::Inline);
-            let said = Answer {
-                proposal_id: asked.proposal_id,
-                verb,
-                challenge: asked.challenge,
-                reason,
-            };
+            let said = Answer { proposal_id: asked.proposal_id, verb, challenge: asked.challenge, reason };
             let envelope =
-                authored::sign(StatementKind::Answer, &origin, head, &said, key.secret())
-                    .map_err(|e| e.to_string())?;
+                authored::sign(StatementKind::Answer, &origin, head, &said, key.secret()).map_err(|e| e.to_string())?;
             client.answer_signed(envelope).await
         }
         None => {
             let reason = arguments.reason.clone();
-            let said = SubmitAnswer {
-                proposal_id: asked.proposal_id,
-                verb,
-                nonce: asked.challenge.nonce,
-                reason,
-            };
+            let said = SubmitAnswer { proposal_id: asked.proposal_id, verb, nonce: asked.challenge.nonce, reason };
             client.answer(&said).await
         }
     };
     let accepted = accepted.map_err(|e| e.to_string())?;
     Ok(arguments.output.data(&accepted, || {
-        let word = if verb == Verb::Grant {
-            "granted"
-        } else {
-            "denied"
-        };
-        let job = accepted
-            .job_id
-            .as_ref()
-            .map(|job| format!(", job {job}"))
-            .unwrap_or_default();
-        format!(
-            "{word} {} at event {}{job}",
-            accepted.proposal_id, accepted.seq
-        )
+        let word = if verb == Verb::Grant { "granted" } else { "denied" };
+        let job = accepted.job_id.as_ref().map(|job| format!(", job {job}")).unwrap_or_default();
+        format!("{word} {} at event {}{job}", accepted.proposal_id, accepted.seq)
     }))
 }
 
@@ -109,13 +78,7 @@ fn list(pending: &[PendingApproval]) -> String {
 
 /// What an approver should look at before answering.
 fn show(asked: &PendingApproval) -> String {
-    let part = |name: &str| {
-        asked
-            .preview
-            .get(name)
-            .map(ToString::to_string)
-            .unwrap_or_default()
-    };
+    let part = |name: &str| asked.preview.get(name).map(ToString::to_string).unwrap_or_default();
     format!(
         "{}\n  agent    {}\n  says     {}\n  effects  {}\n  does     {}\n  because  {}\n  answer by {}, {} of {} yeses so far",
         asked.proposal_id,

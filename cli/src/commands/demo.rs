@@ -33,10 +33,7 @@ pub(crate) fn run(arguments: &Arguments) -> ExitCode {
 fn play(arguments: &Arguments) -> Result<(), String> {
     crate::commands::log_to_stderr(true);
     let (dir, temporary) = place(arguments)?;
-    let runtime = tokio::runtime::Builder::new_multi_thread()
-        .enable_all()
-        .build()
-        .map_err(|e| e.to_string())?;
+    let runtime = tokio::runtime::Builder::new_multi_thread().enable_all().build().map_err(|e| e.to_string())?;
     let played = runtime.block_on(act(&dir));
     runtime.shutdown_timeout(std::time::Duration::from_secs(2));
     let outcome = played?;
@@ -55,22 +52,15 @@ fn play(arguments: &Arguments) -> Result<(), String> {
 fn place(arguments: &Arguments) -> Result<(PathBuf, Option<tempfile::TempDir>), String> {
     match &arguments.dir {
         Some(dir) => {
-            if dir.exists()
-                && std::fs::read_dir(dir)
-                    .map_err(|e| e.to_string())?
-                    .next()
-                    .is_some()
-            {
+            if dir.exists() && std::fs::read_dir(dir).map_err(|e| e.to_string())?.next().is_some() {
                 return Err(format!("{} is not empty", dir.display()));
             }
             std::fs::create_dir_all(dir).map_err(|e| format!("{}: {e}", dir.display()))?;
             Ok((dir.canonicalize().map_err(|e| e.to_string())?, None))
         }
         None => {
-            let temporary = tempfile::Builder::new()
-                .prefix("countersign-demo-")
-                .tempdir()
-                .map_err(|e| e.to_string())?;
+            let temporary =
+                tempfile::Builder::new().prefix("countersign-demo-").tempdir().map_err(|e| e.to_string())?;
             Ok((temporary.path().to_owned(), Some(temporary)))
         }
     }
@@ -113,31 +103,14 @@ fn prove(dir: &Path, outcome: &Outcome) -> Result<(), String> {
         stage::say(&paint(
             on,
             "1",
-            &format!(
-                "$ countersign-verify {}",
-                arguments
-                    .iter()
-                    .take(2)
-                    .copied()
-                    .collect::<Vec<_>>()
-                    .join(" ")
-            ),
+            &format!("$ countersign-verify {}", arguments.iter().take(2).copied().collect::<Vec<_>>().join(" ")),
         ));
-        let status = std::process::Command::new(&program)
-            .arg("verify")
-            .args(arguments)
-            .status()
-            .map_err(|e| e.to_string())?;
+        let status =
+            std::process::Command::new(&program).arg("verify").args(arguments).status().map_err(|e| e.to_string())?;
         if !status.success() {
-            return Err(format!(
-                "`countersign-verify {}` ended with {status}",
-                arguments.first().unwrap_or(&"")
-            ));
+            return Err(format!("`countersign-verify {}` ended with {status}", arguments.first().unwrap_or(&"")));
         }
     }
-    stage::say(&format!(
-        "released/ holds the built file; its SHA-256 {} stands in the log",
-        outcome.released
-    ));
+    stage::say(&format!("released/ holds the built file; its SHA-256 {} stands in the log", outcome.released));
     Ok(())
 }

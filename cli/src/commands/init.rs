@@ -37,10 +37,7 @@ pub(crate) struct Arguments {
 
 pub(crate) fn run(arguments: &Arguments) -> ExitCode {
     let from_environment = data_folder::admin_key_from_environment();
-    let key = match from_environment
-        .clone()
-        .map_or_else(data_folder::new_api_key, Ok)
-    {
+    let key = match from_environment.clone().map_or_else(data_folder::new_api_key, Ok) {
         Ok(key) => key,
         Err(problem) => return could_not(problem),
     };
@@ -48,19 +45,13 @@ pub(crate) fn run(arguments: &Arguments) -> ExitCode {
         ProfileArgument::Dev => Profile::Dev,
         ProfileArgument::Prod => Profile::Prod,
     };
-    let founding = Founding {
-        profile,
-        root: arguments.root.as_deref(),
-        origin: arguments.origin.as_deref(),
-        admin_key: &key,
-    };
+    let founding =
+        Founding { profile, root: arguments.root.as_deref(), origin: arguments.origin.as_deref(), admin_key: &key };
     let folder = match data_folder::create(&arguments.data, &founding) {
         Ok(folder) => folder,
         Err(problem) => return could_not(problem),
     };
-    let info = folder
-        .ledger
-        .with_state(|state| state.ledger().map(|info| info.genesis.clone()));
+    let info = folder.ledger.with_state(|state| state.ledger().map(|info| info.genesis.clone()));
     let Some(genesis) = info else {
         return could_not("the ledger has no genesis");
     };

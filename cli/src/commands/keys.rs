@@ -13,6 +13,8 @@ use proof::key::{KeyName, SecretKey};
 use proof::note::SignerKey;
 use schemas::key::CreateKey;
 use serde_json::json;
+use std::io::Write;
+use std::os::unix::fs::OpenOptionsExt;
 use std::path::{Path, PathBuf};
 use std::process::ExitCode;
 
@@ -95,12 +97,7 @@ pub(crate) struct ServerArguments {
     #[arg(long, value_name = "URL", default_value = "http://127.0.0.1:8000")]
     pub(crate) url: String,
     /// The API key
-    #[arg(
-        long,
-        value_name = "KEY",
-        env = "COUNTERSIGN_API_KEY",
-        hide_env_values = true
-    )]
+    #[arg(long, value_name = "KEY", env = "COUNTERSIGN_API_KEY", hide_env_values = true)]
     pub(crate) api_key: Option<String>,
 }
 
@@ -128,10 +125,7 @@ struct Owner {
 
 impl Owner {
     fn principal(&self) -> Result<Principal, String> {
-        Ok(Principal {
-            kind: self.kind.into(),
-            id: self.id.parse().map_err(|e| format!("--id: {e}"))?,
-        })
+        Ok(Principal { kind: self.kind.into(), id: self.id.parse().map_err(|e| format!("--id: {e}"))? })
     }
 
     fn scopes(&self) -> Result<std::collections::BTreeSet<Scope>, String> {
@@ -189,15 +183,9 @@ pub(crate) fn run(arguments: &Arguments) -> ExitCode {
         Action::Show(which) => with_key(which, |key| key.verifier().to_string()),
         Action::Export(which) => with_key(which, SignerKey::encode),
         Action::Generate(generate) => make(generate),
-        Action::Create(create) => {
-            block_on(async { create_key(create).await.unwrap_or_else(could_not) })
-        }
-        Action::Enrol(enrol) => {
-            block_on(async { enrol_key(enrol).await.unwrap_or_else(could_not) })
-        }
-        Action::Runner(runner) => {
-            block_on(async { register(runner).await.unwrap_or_else(could_not) })
-        }
+        Action::Create(create) => block_on(async { create_key(create).await.unwrap_or_else(could_not) }),
+        Action::Enrol(enrol) => block_on(async { enrol_key(enrol).await.unwrap_or_else(could_not) }),
+        Action::Runner(runner) => block_on(async { register(runner).await.unwrap_or_else(could_not) }),
     }
 }
 
@@ -220,10 +208,7 @@ fn make(generate: &Generate) -> ExitCode {
     match generate_to(&generate.name, &generate.out) {
         Ok(key) => {
             let line = key.verifier().to_string();
-            generate.output.data(
-                &json!({"key": line, "key_id": key.verifier().key().key_id()}),
-                || line.clone(),
-            )
+            generate.output.data(&json!({"key": line, "key_id": key.verifier().key().key_id()}), || line.clone())
         }
         Err(problem) => could_not(problem),
     }
@@ -232,19 +217,9 @@ fn make(generate: &Generate) -> ExitCode {
 /// Makes a key and writes it to a new file that only its owner can read.
 pub(crate) fn generate_to(name: &str, path: &Path) -> Result<SignerKey, String> {
     let name = KeyName::new(name).map_err(|e| e.to_string())?;
-    let key = SignerKey::new(
-        name,
-        SecretKey::from_seed(ledger::keys::entropy().map_err(|e| e.to_string())?),
-    );
-    use std::io::Write;
-    use std::os::unix::fs::OpenOptionsExt;
-    let file = std::fs::OpenOptions::new()
-        .write(true)
-        .create_new(true)
-        .mode(0o600)
-        .open(path);
-    let written =
-        file.and_then(|mut file| writeln!(file, "{}", key.encode()).and_then(|()| file.sync_all()));
+    let key = SignerKey::new(name, SecretKey::from_seed(ledger::keys::entropy().map_err(|e| e.to_string())?));
+    let file = std::fs::OpenOptions::new().write(true).create_new(true).mode(0o600).open(path);
+    let written = file.and_then(|mut file| writeln!(file, "{}", key.encode()).and_then(|()| file.sync_all()));
     written.map_err(|e| format!("cannot write {}: {e}", path.display()))?;
     Ok(key)
 }
@@ -258,28 +233,15 @@ async fn create_key(create: &Create) -> Result<ExitCode, String> {
         expires: None,
         description: None,
     };
-    let made = create
-        .server
-        .client()
-        .create_key(&request)
-        .await
-        .map_err(|e| e.to_string())?;
+    let made = create.server.client().create_key(&request).await.map_err(|e| e.to_string())?;
     let key = made.key.clone().unwrap_or_default();
-    Ok(create
-        .output
-        .data(&made, || format!("{}  {key}  (shown once)", made.key_id)))
+    Ok(create.output.data(&made, || format!("{}  {key}  (shown once)", made.key_id)))
 }
 
 /// The head that a server names, for a statement.
 pub(crate) async fn seen(client: &Client) -> Result<(String, SeenHead), String> {
     let head = client.head().await.map_err(|e| e.to_string())?;
-    Ok((
-        head.origin,
-        SeenHead {
-            size: head.size,
-            root: head.root,
-        },
-    ))
+    Ok((head.origin, SeenHead { size: head.size, root: head.root }))
 }
 
 async fn enrol_key(enrol: &Enrol) -> Result<ExitCode, String> {
@@ -287,12 +249,7 @@ async fn enrol_key(enrol: &Enrol) -> Result<ExitCode, String> {
     let (origin, head) = seen(&client).await?;
     let vkey = proof::note::VerifierKey::parse(&enrol.vkey).map_err(|e| e.to_string())?;
     let record = NewKey {
-        key_id: vkey
-            .key()
-            .key_id()
-            .to_string()
-            .parse()
-            .map_err(|_| "key id".to_owned())?,
+        key_id: vkey.key().key_id().to_string().parse().map_err(|_| "key id".to_owned())?,
         credential: Credential::Ed25519(*vkey.key()),
         principal: enrol.owner.principal()?,
         scopes: enrol.owner.scopes()?,
@@ -302,15 +259,10 @@ async fn enrol_key(enrol: &Enrol) -> Result<ExitCode, String> {
         description: Some(vkey.name().as_str().to_owned()),
     };
     let root = data_folder::read_root(Path::new("."), Some(&enrol.root))?;
-    let envelope = authored::sign(StatementKind::Key, &origin, head, &record, root.secret())
-        .map_err(|e| e.to_string())?;
-    let made = client
-        .enrol_key(envelope)
-        .await
-        .map_err(|e| e.to_string())?;
-    Ok(enrol
-        .output
-        .data(&made, || format!("enrolled {}", made.key_id)))
+    let envelope =
+        authored::sign(StatementKind::Key, &origin, head, &record, root.secret()).map_err(|e| e.to_string())?;
+    let made = client.enrol_key(envelope).await.map_err(|e| e.to_string())?;
+    Ok(enrol.output.data(&made, || format!("enrolled {}", made.key_id)))
 }
 
 async fn register(register: &RegisterRunner) -> Result<ExitCode, String> {
@@ -323,13 +275,8 @@ async fn register(register: &RegisterRunner) -> Result<ExitCode, String> {
         description: None,
     };
     let root = data_folder::read_root(Path::new("."), Some(&register.root))?;
-    let envelope = authored::sign(StatementKind::Runner, &origin, head, &record, root.secret())
-        .map_err(|e| e.to_string())?;
-    let made = client
-        .register_runner(envelope)
-        .await
-        .map_err(|e| e.to_string())?;
-    Ok(register.output.data(&made, || {
-        format!("registered {} at event {}", register.runner_id, made.seq)
-    }))
+    let envelope =
+        authored::sign(StatementKind::Runner, &origin, head, &record, root.secret()).map_err(|e| e.to_string())?;
+    let made = client.register_runner(envelope).await.map_err(|e| e.to_string())?;
+    Ok(register.output.data(&made, || format!("registered {} at event {}", register.runner_id, made.seq)))
 }

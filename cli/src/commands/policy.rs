@@ -30,20 +30,14 @@ pub(crate) fn run(arguments: &Arguments) -> ExitCode {
         Ok(files) => files,
         Err(problem) => return could_not(problem),
     };
-    let files: Vec<(&str, &str)> = files
-        .iter()
-        .map(|(name, text)| (name.as_str(), text.as_str()))
-        .collect();
+    let files: Vec<(&str, &str)> = files.iter().map(|(name, text)| (name.as_str(), text.as_str())).collect();
     match Bundle::compile(&files) {
         Ok(bundle) => {
             let digest = bundle.digest();
             let answer = json!({"digest": digest, "name": bundle.name, "agents": bundle.agents.len(), "effects": bundle.effects.len()});
             output.data(&answer, || {
                 let (agents, effects) = (bundle.agents.len(), bundle.effects.len());
-                format!(
-                    "{digest}  {}  {agents} agents, {effects} effects",
-                    bundle.name
-                )
+                format!("{digest}  {}  {agents} agents, {effects} effects", bundle.name)
             })
         }
         Err(error) => answer_is_no(error),
@@ -54,17 +48,9 @@ fn read(dir: &Path) -> Result<Vec<(String, String)>, String> {
     let mut files = Vec::new();
     for entry in std::fs::read_dir(dir).map_err(|e| format!("{}: {e}", dir.display()))? {
         let path = entry.map_err(|e| e.to_string())?.path();
-        if path
-            .extension()
-            .is_some_and(|extension| extension == "toml")
-        {
-            let text =
-                std::fs::read_to_string(&path).map_err(|e| format!("{}: {e}", path.display()))?;
-            let name = path
-                .file_name()
-                .unwrap_or_default()
-                .to_string_lossy()
-                .into_owned();
+        if path.extension().is_some_and(|extension| extension == "toml") {
+            let text = std::fs::read_to_string(&path).map_err(|e| format!("{}: {e}", path.display()))?;
+            let name = path.file_name().unwrap_or_default().to_string_lossy().into_owned();
             files.push((name, text));
         }
     }

@@ -43,42 +43,27 @@ pub(crate) fn run(arguments: &Arguments) -> ExitCode {
 fn read(arguments: &Arguments) -> Result<SubmitProposal, String> {
     let mut text = Vec::new();
     if arguments.file.as_os_str() == "-" {
-        std::io::stdin()
-            .read_to_end(&mut text)
-            .map_err(|e| e.to_string())?;
+        std::io::stdin().read_to_end(&mut text).map_err(|e| e.to_string())?;
     } else {
-        text = std::fs::read(&arguments.file)
-            .map_err(|e| format!("{}: {e}", arguments.file.display()))?;
+        text = std::fs::read(&arguments.file).map_err(|e| format!("{}: {e}", arguments.file.display()))?;
     }
     let value = proof::canonical::parse(&text).map_err(|e| e.to_string())?;
     serde_json::from_value(value).map_err(|e| e.to_string())
 }
 
 fn describe(ruled: &ProposalRuled) -> String {
-    let mut text = format!(
-        "{}  {}  (event {})",
-        ruled.ruling.as_str(),
-        ruled.proposal_id,
-        ruled.seq
-    );
+    let mut text = format!("{}  {}  (event {})", ruled.ruling.as_str(), ruled.proposal_id, ruled.seq);
     for report in &ruled.gates {
         let reasons: Vec<&str> = report.reasons.iter().map(|reason| reason.text()).collect();
         let gate = format!("{:?}", report.gate);
-        text.push_str(&format!(
-            "\n  {gate:<18} {:<18} {}",
-            report.ruling.as_str(),
-            reasons.join("; ")
-        ));
+        text.push_str(&format!("\n  {gate:<18} {:<18} {}", report.ruling.as_str(), reasons.join("; ")));
     }
     if let Some(job) = &ruled.job_id {
         text.push_str(&format!("\njob {job}"));
     }
     if let Some(challenge) = &ruled.challenge {
         let id = &ruled.proposal_id;
-        text.push_str(&format!(
-            "\na human must answer by {}: countersign approve {id}",
-            challenge.expires
-        ));
+        text.push_str(&format!("\na human must answer by {}: countersign approve {id}", challenge.expires));
     }
     text
 }

@@ -24,19 +24,10 @@ pub(crate) fn run(arguments: &Arguments) -> ExitCode {
     let show = std::io::stderr().is_terminal() && !arguments.output.quiet;
     let progress = |progress: projections::Progress| {
         if show {
-            let _ = write!(
-                std::io::stderr(),
-                "\r{} of {} events",
-                progress.done,
-                progress.of
-            );
+            let _ = write!(std::io::stderr(), "\r{} of {} events", progress.done, progress.of);
         }
     };
-    let rebuilt = match projections::rebuild(
-        &arguments.data.join("projections"),
-        &folder.ledger,
-        progress,
-    ) {
+    let rebuilt = match projections::rebuild(&arguments.data.join("projections"), &folder.ledger, progress) {
         Ok(rebuilt) => rebuilt,
         Err(error) => return could_not(error),
     };
@@ -47,10 +38,7 @@ pub(crate) fn run(arguments: &Arguments) -> ExitCode {
     arguments.output.data(&answer, || {
         let mut text = format!("rebuilt from {} events", rebuilt.position);
         for model in &rebuilt.projections {
-            text.push_str(&format!(
-                "\n  {:<10} v{}  {}",
-                model.name, model.version, model.digest
-            ));
+            text.push_str(&format!("\n  {:<10} v{}  {}", model.name, model.version, model.digest));
         }
         if let Some(path) = &rebuilt.kept_at {
             text.push_str(&format!("\nthe earlier rows lie in {}", path.display()));

@@ -60,19 +60,14 @@ fn make(arguments: &Arguments) -> Result<(), String> {
             bytes.push(b'\n');
             bytes
         }
-        Encoding::TlogProof => receipt
-            .to_tlog_proof()
-            .map_err(|e| e.to_string())?
-            .into_bytes(),
+        Encoding::TlogProof => receipt.to_tlog_proof().map_err(|e| e.to_string())?.into_bytes(),
         Encoding::Dsse | Encoding::Cose => {
             return Err("this encoding is not built yet; `json` and `tlog-proof` are".into());
         }
     };
     match &arguments.out {
         Some(path) => std::fs::write(path, bytes).map_err(|e| format!("{}: {e}", path.display())),
-        None => std::io::stdout()
-            .write_all(&bytes)
-            .map_err(|e| e.to_string()),
+        None => std::io::stdout().write_all(&bytes).map_err(|e| e.to_string()),
     }
 }
 
@@ -87,11 +82,7 @@ fn from_server(arguments: &Arguments) -> Result<Receipt, String> {
         receipt = answer.map_err(|e| e.to_string());
         ExitCode::SUCCESS
     });
-    if code == ExitCode::SUCCESS {
-        receipt
-    } else {
-        Err("no runtime".into())
-    }
+    if code == ExitCode::SUCCESS { receipt } else { Err("no runtime".into()) }
 }
 
 /// The same from a data folder that no server has open.

@@ -50,19 +50,13 @@ pub(crate) fn serve(arguments: &ServeArguments) -> ExitCode {
 
 /// Starts server and runner, making a ledger first if there is none.
 pub(crate) fn up(arguments: &UpArguments) -> ExitCode {
-    let project = arguments
-        .project
-        .clone()
-        .unwrap_or_else(|| arguments.serve.data.join("project"));
+    let project = arguments.project.clone().unwrap_or_else(|| arguments.serve.data.join("project"));
     run(&arguments.serve, (!arguments.no_runner).then_some(project))
 }
 
 fn run(arguments: &ServeArguments, project: Option<PathBuf>) -> ExitCode {
     crate::commands::log_to_stderr(arguments.quiet);
-    let runtime = match tokio::runtime::Builder::new_multi_thread()
-        .enable_all()
-        .build()
-    {
+    let runtime = match tokio::runtime::Builder::new_multi_thread().enable_all().build() {
         Ok(runtime) => runtime,
         Err(error) => return could_not(error),
     };
@@ -72,17 +66,10 @@ fn run(arguments: &ServeArguments, project: Option<PathBuf>) -> ExitCode {
     }
 }
 
-async fn serve_until_told(
-    arguments: &ServeArguments,
-    project: Option<PathBuf>,
-) -> Result<(), Problem> {
+async fn serve_until_told(arguments: &ServeArguments, project: Option<PathBuf>) -> Result<(), Problem> {
     let dir = &arguments.data;
     let say = |text: &str| {
-        if arguments.quiet {
-            Ok(())
-        } else {
-            print_line(text)
-        }
+        if arguments.quiet { Ok(()) } else { print_line(text) }
     };
     let mut folder = open_or_create(dir, arguments.quiet)?;
     if let Some(dropped) = folder.report.dropped() {
@@ -132,20 +119,13 @@ fn open_or_create(dir: &Path, quiet: bool) -> Result<OpenFolder, Problem> {
         Some(key) => (key, false),
         None => (data_folder::new_api_key()?, true),
     };
-    let founding = Founding {
-        profile: Profile::Dev,
-        root: None,
-        origin: None,
-        admin_key: &key,
-    };
+    let founding = Founding { profile: Profile::Dev, root: None, origin: None, admin_key: &key };
     let folder = data_folder::create(dir, &founding)?;
     if !quiet {
         let note = format!(
             "made a `dev` ledger in {}: its root key lies beside the data, in {}",
             dir.display(),
-            KeyFolder::of(dir)
-                .path(ledger::keys::KeyRole::Root)
-                .display()
+            KeyFolder::of(dir).path(ledger::keys::KeyRole::Root).display()
         );
         print_line(&note).map_err(|e| e.to_string())?;
     }
@@ -163,15 +143,9 @@ struct PreparedRunner {
     root: String,
 }
 
-fn prepare_runner(
-    dir: &Path,
-    project: &Path,
-    folder: &mut OpenFolder,
-) -> Result<PreparedRunner, Problem> {
+fn prepare_runner(dir: &Path, project: &Path, folder: &mut OpenFolder) -> Result<PreparedRunner, Problem> {
     let data = dir.join("runner");
-    let make = |path: &Path| {
-        std::fs::create_dir_all(path).map_err(|e| format!("cannot make {}: {e}", path.display()))
-    };
+    let make = |path: &Path| std::fs::create_dir_all(path).map_err(|e| format!("cannot make {}: {e}", path.display()));
     make(&data)?;
     make(project)?;
     let runner_id = "local";
@@ -183,11 +157,7 @@ fn prepare_runner(
     };
     let root = data_folder::read_root(dir, None)?;
     server::ensure_runner(folder, &root, &record)?;
-    Ok(PreparedRunner {
-        data,
-        project: project.to_owned(),
-        root: root.verifier().to_string(),
-    })
+    Ok(PreparedRunner { data, project: project.to_owned(), root: root.verifier().to_string() })
 }
 
 impl PreparedRunner {
@@ -196,15 +166,7 @@ impl PreparedRunner {
         let program = std::env::current_exe().map_err(|e| e.to_string())?;
         std::process::Command::new(program)
             .arg("runner")
-            .args([
-                "--url",
-                url,
-                "--root",
-                &self.root,
-                "--runner-id",
-                "local",
-                "--parent-death",
-            ])
+            .args(["--url", url, "--root", &self.root, "--runner-id", "local", "--parent-death"])
             .arg("--data")
             .arg(&self.data)
             .arg("--project")

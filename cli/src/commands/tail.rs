@@ -30,19 +30,11 @@ async fn follow(arguments: &Arguments) -> Result<ExitCode, String> {
     let client = arguments.server.client();
     let mut next = match arguments.from {
         Some(from) => LeafIndex::new(from),
-        None => client
-            .head()
-            .await
-            .map_err(|e| e.to_string())?
-            .size
-            .next_index(),
+        None => client.head().await.map_err(|e| e.to_string())?.size.next_index(),
     };
     let colour = colour();
     loop {
-        let mut events = client
-            .events(next, arguments.once)
-            .await
-            .map_err(|e| e.to_string())?;
+        let mut events = client.events(next, arguments.once).await.map_err(|e| e.to_string())?;
         while let Some(event) = events.next().await.map_err(|e| e.to_string())? {
             next = event.seq.next();
             let text = match arguments.output.format {
@@ -60,20 +52,12 @@ async fn follow(arguments: &Arguments) -> Result<ExitCode, String> {
 
 /// One event in one line, coloured by what it means.
 pub(crate) fn line(event: &StreamedEvent, colour: bool) -> String {
-    let part = |pointer: &str| {
-        event
-            .payload
-            .pointer(pointer)
-            .and_then(Value::as_str)
-            .unwrap_or_default()
-    };
+    let part = |pointer: &str| event.payload.pointer(pointer).and_then(Value::as_str).unwrap_or_default();
     let kind = part("/type");
     let ruling = part("/data/ruling");
     let code = match (kind, ruling) {
         (_, "ALLOW") | ("job.completed" | "approval.granted", _) => "32",
-        (_, "DENY") | ("job.failed" | "job.rejected" | "approval.denied" | "job.unknown", _) => {
-            "31"
-        }
+        (_, "DENY") | ("job.failed" | "job.rejected" | "approval.denied" | "job.unknown", _) => "31",
         (_, "REQUIRE_HUMAN" | "NEED_MORE_EVIDENCE") | ("approval.requested", _) => "33",
         _ => "36",
     };
@@ -93,49 +77,23 @@ pub(crate) fn line(event: &StreamedEvent, colour: bool) -> String {
 }
 
 fn about(event: &StreamedEvent, colour: bool, code: &str) -> String {
-    let part = |pointer: &str| {
-        event
-            .payload
-            .pointer(pointer)
-            .and_then(Value::as_str)
-            .unwrap_or_default()
-    };
+    let part = |pointer: &str| event.payload.pointer(pointer).and_then(Value::as_str).unwrap_or_default();
     let list = |pointer: &str| -> String {
-        let items = event
-            .payload
-            .pointer(pointer)
-            .and_then(Value::as_array)
-            .into_iter()
-            .flatten();
-        items
-            .filter_map(Value::as_str)
-            .collect::<Vec<_>>()
-            .join(" ")
+        let items = event.payload.pointer(pointer).and_then(Value::as_array).into_iter().flatten();
+        items.filter_map(Value::as_str).collect::<Vec<_>>().join(" ")
     };
     let text = match part("/type") {
         "decision.recorded" => {
-            format!(
-                "{} {}",
-                paint(colour, &format!("1;{code}"), part("/data/ruling")),
-                list("/data/reasons")
-            )
+            format!("{} {}", paint(colour, &format!("1;{code}"), part("/data/ruling")), list("/data/reasons"))
         }
         "proposal.submitted" => part("/data/proposal/summary").to_owned(),
         "intent.created" => part("/data/intent/goal").to_owned(),
         "result.recorded" => {
-            let count = event
-                .payload
-                .pointer("/data/result/artifacts")
-                .and_then(Value::as_array)
-                .map_or(0, Vec::len);
+            let count = event.payload.pointer("/data/result/artifacts").and_then(Value::as_array).map_or(0, Vec::len);
             format!("{} · {count} artifacts", part("/data/result/status"))
         }
         "job.created" => part("/data/job/actions/0/tool").to_owned(),
         _ => String::new(),
     };
-    if text.is_empty() {
-        text
-    } else {
-        format!("  {}", text.trim_end())
-    }
+    if text.is_empty() { text } else { format!("  {}", text.trim_end()) }
 }

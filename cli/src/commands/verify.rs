@@ -12,7 +12,5 @@ pub(crate) struct Arguments {
 }
 
 pub(crate) fn run(arguments: &Arguments) -> ExitCode {
-    verifier::run(
-        std::iter::once(OsString::from("countersign verify")).chain(arguments.rest.iter().cloned()),
-    )
+    verifier::run(std::iter::once(OsString::from("countersign verify")).chain(arguments.rest.iter().cloned()))
 }

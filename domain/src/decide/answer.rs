@@ -1,9 +1,7 @@
 //! A human answers a challenge.
 
 use super::mint::{self, Basis};
-use super::{
-    Context, Draft, actor_of, authorize, check_credential, form, index_of, ledger_actor, ledger_of,
-};
+use super::{Context, Draft, actor_of, authorize, check_credential, form, index_of, ledger_actor, ledger_of};
 use crate::ENGINE;
 use crate::command::{Caller, Rejection};
 use crate::event::approval::{Answer, ApprovalAnswered, Strength, Verb};
@@ -32,70 +30,28 @@ pub(super) fn answer(
     };
     let record = authorize(state, by, scope, context.now)?;
     check_credential(record, authored.is_some())?;
-    if !matches!(
-        record.key.principal.kind,
-        PrincipalKind::Human | PrincipalKind::Admin
-    ) {
+    if !matches!(record.key.principal.kind, PrincipalKind::Human | PrincipalKind::Admin) {
         return Err(Rejection::forbidden(
             Reason::ApproverKind,
             "only a human or an admin answers, with a yes or with a no",
         ));
     }
     form::check("the answer", answer)?;
-    let proposal = state.proposal(&answer.proposal_id).ok_or_else(|| {
-        Rejection::not_found(
-            Reason::ProposalUnknown,
-            format!("there is no proposal `{}`", answer.proposal_id),
-        )
-    })?;
-    let ProposalState::Waiting(open, ask) = &proposal.state else {
-        let detail = format!(
-            "proposal `{}` is not waiting for a human",
-            answer.proposal_id
-        );
-        return Err(Rejection::conflict(Reason::NotPending, detail));
-    };
-    if answer.challenge != ask.challenge {
-        return Err(Rejection::conflict(
-            Reason::ChallengeMismatch,
-            "the answer is not to the challenge that is open",
-        ));
-    }
-    if ask.challenge.expires <= context.now {
-        return Err(Rejection::conflict(
-            Reason::ChallengeExpired,
-            format!("the challenge expired at {}", ask.challenge.expires),
-        ));
-    }
+    let (open, ask) = open_question(state, answer, context)?;
     let actor = actor_of(record, None);
     let self_approved = match answer.verb {
-        Verb::Grant => check_approver(
-            record,
-            &actor,
-            open,
-            ask,
-            info.genesis.profile,
-            authored.is_some(),
-            context.policy,
-        )?,
+        Verb::Grant => {
+            check_approver(record, &actor, open, ask, info.genesis.profile, authored.is_some(), context.policy)?
+        }
         Verb::Deny => false,
     };
 
     let subject = Subject::of("proposal", &answer.proposal_id);
-    let draft = |actor, causes, data| Draft {
-        subject: subject.clone(),
-        actor,
-        session: open.session.clone(),
-        causes,
-        data,
-    };
+    let draft =
+        |actor, causes, data| Draft { subject: subject.clone(), actor, session: open.session.clone(), causes, data };
     let answered = ApprovalAnswered {
         answer: answer.clone(),
-        strength: if authored.is_some() {
-            Strength::Signed
-        } else {
-            Strength::ApiKey
-        },
+        strength: if authored.is_some() { Strength::Signed } else { Strength::ApiKey },
         self_approved,
         seed: context.seed.clone(),
         authored: authored.cloned(),
@@ -105,54 +61,46 @@ pub(super) fn answer(
     let mut grants: Vec<_> = ask.grants.iter().map(|(at, _)| *at).collect();
     match answer.verb {
         Verb::Deny => Ok(vec![
-            draft(
-                actor,
-                vec![ask.decision],
-                EventData::ApprovalDenied(answered),
-            ),
+            draft(actor, vec![ask.decision], EventData::ApprovalDenied(answered)),
             draft(
                 judge,
                 vec![said],
-                EventData::DecisionRecorded(final_decision(
-                    open,
-                    Stage::Approval,
-                    Ruling::Deny,
-                    Vec::new(),
-                    context,
-                )),
+                EventData::DecisionRecorded(final_decision(open, Stage::Approval, Ruling::Deny, Vec::new(), context)),
             ),
         ]),
         Verb::Grant => {
-            let mut drafts = vec![draft(
-                actor,
-                vec![ask.decision],
-                EventData::ApprovalGranted(answered),
-            )];
+            let mut drafts = vec![draft(actor, vec![ask.decision], EventData::ApprovalGranted(answered))];
             grants.push(said);
             if u32::try_from(grants.len()).is_ok_and(|n| n >= ask.required.count) {
-                let decision = final_decision(
-                    open,
-                    Stage::Approval,
-                    Ruling::Allow,
-                    grants.clone(),
-                    context,
-                );
-                drafts.push(draft(
-                    judge.clone(),
-                    grants.clone(),
-                    EventData::DecisionRecorded(decision),
-                ));
-                let basis = Basis {
-                    decision: decided,
-                    approvals: grants,
-                    actor: judge,
-                    session: open.session.clone(),
-                };
+                let decision = final_decision(open, Stage::Approval, Ruling::Allow, grants.clone(), context);
+                drafts.push(draft(judge.clone(), grants.clone(), EventData::DecisionRecorded(decision)));
+                let basis = Basis { decision: decided, approvals: grants, actor: judge, session: open.session.clone() };
                 drafts.push(mint::job(state, &open.proposal, context, basis)?);
             }
             Ok(drafts)
         }
     }
+}
+
+/// The question that is open now, if the answer is to it.
+fn open_question<'s>(
+    state: &'s State,
+    answer: &Answer,
+    context: &Context<'_>,
+) -> Result<(&'s Open, &'s Ask), Rejection> {
+    let id = &answer.proposal_id;
+    let unknown = || Rejection::not_found(Reason::ProposalUnknown, format!("there is no proposal `{id}`"));
+    let ProposalState::Waiting(open, ask) = &state.proposal(id).ok_or_else(unknown)?.state else {
+        return Err(Rejection::conflict(Reason::NotPending, format!("proposal `{id}` is not waiting for a human")));
+    };
+    if answer.challenge != ask.challenge {
+        return Err(Rejection::conflict(Reason::ChallengeMismatch, "the answer is not to the challenge that is open"));
+    }
+    if ask.challenge.expires <= context.now {
+        let detail = format!("the challenge expired at {}", ask.challenge.expires);
+        return Err(Rejection::conflict(Reason::ChallengeExpired, detail));
+    }
+    Ok((open, ask))
 }
 
 /// Whether this principal may say yes; `true` when it is the proposer and the ledger is lenient enough.
@@ -167,8 +115,7 @@ fn check_approver(
 ) -> Result<bool, Rejection> {
     let ruled_under = (Some(ask.challenge.policy_digest), open.manifest);
     if ruled_under != (Some(policy.bundle_digest()), Some(policy.manifest_digest())) {
-        let detail =
-            "the policy or the tool manifest changed since the decision; submit the proposal again";
+        let detail = "the policy or the tool manifest changed since the decision; submit the proposal again";
         return Err(Rejection::conflict(Reason::PolicyChanged, detail));
     }
     if ask.required.signed && !signed {
@@ -188,27 +135,17 @@ fn check_approver(
     }
     // A person may hold keys of several kinds: the name alone says who they are.
     if ask.grants.iter().any(|(_, earlier)| earlier.id == actor.id) {
-        return Err(Rejection::conflict(
-            Reason::AlreadyAnswered,
-            "this approver said yes already",
-        ));
+        return Err(Rejection::conflict(Reason::AlreadyAnswered, "this approver said yes already"));
     }
     let proposer = open.actor.id == actor.id
-        || open
-            .actor
-            .on_behalf_of
-            .as_ref()
-            .is_some_and(|agent| agent.as_str() == actor.id.as_str());
+        || open.actor.on_behalf_of.as_ref().is_some_and(|agent| agent.as_str() == actor.id.as_str());
     if !proposer {
         return Ok(false);
     }
     if profile == Profile::Dev && actor.kind == PrincipalKind::Admin {
         return Ok(true);
     }
-    Err(Rejection::forbidden(
-        Reason::SelfApproval,
-        "nobody approves what they proposed",
-    ))
+    Err(Rejection::forbidden(Reason::SelfApproval, "nobody approves what they proposed"))
 }
 
 /// The decision that ends a proposal which a human had to see.
@@ -235,11 +172,7 @@ pub(super) fn final_decision(
         policy: context.policy.bundle_digest(),
         manifest: context.policy.manifest_digest(),
         action_digest: proposal.action_digest(),
-        allowed_effects: if ruling == Ruling::Allow {
-            proposal.effects.clone()
-        } else {
-            Default::default()
-        },
+        allowed_effects: if ruling == Ruling::Allow { proposal.effects.clone() } else { Effects::new() },
         required: None,
         approvals,
     }

@@ -13,17 +13,10 @@ use crate::state::State;
 use crate::state::job::JobState;
 use crate::state::proposal::ProposalState;
 
-pub(super) fn approval(
-    state: &State,
-    id: &ProposalId,
-    context: &Context<'_>,
-) -> Result<Vec<Draft>, Rejection> {
+pub(super) fn approval(state: &State, id: &ProposalId, context: &Context<'_>) -> Result<Vec<Draft>, Rejection> {
     let info = ledger_of(state)?;
     let Some(ProposalState::Waiting(open, ask)) = state.proposal(id).map(|p| &p.state) else {
-        return Err(Rejection::conflict(
-            Reason::NotPending,
-            format!("proposal `{id}` is not waiting for a human"),
-        ));
+        return Err(Rejection::conflict(Reason::NotPending, format!("proposal `{id}` is not waiting for a human")));
     };
     if ask.challenge.expires > context.now {
         return Err(Rejection::conflict(
@@ -40,54 +33,28 @@ pub(super) fn approval(
         causes,
         data,
     };
-    let expired = ApprovalExpired {
-        proposal_id: id.clone(),
-        nonce: ask.challenge.nonce.clone(),
-    };
+    let expired = ApprovalExpired { proposal_id: id.clone(), nonce: ask.challenge.nonce.clone() };
     let decision = final_decision(open, Stage::Expiry, Ruling::Deny, Vec::new(), context);
     Ok(vec![
         draft(vec![ask.decision], EventData::ApprovalExpired(expired)),
-        draft(
-            vec![index_of(state, 0)],
-            EventData::DecisionRecorded(decision),
-        ),
+        draft(vec![index_of(state, 0)], EventData::DecisionRecorded(decision)),
     ])
 }
 
-pub(super) fn lease(
-    state: &State,
-    id: &JobId,
-    context: &Context<'_>,
-) -> Result<Vec<Draft>, Rejection> {
+pub(super) fn lease(state: &State, id: &JobId, context: &Context<'_>) -> Result<Vec<Draft>, Rejection> {
     let info = ledger_of(state)?;
-    let record = state.job(id).ok_or_else(|| {
-        Rejection::not_found(Reason::JobUnknown, format!("there is no job `{id}`"))
-    })?;
+    let record =
+        state.job(id).ok_or_else(|| Rejection::not_found(Reason::JobUnknown, format!("there is no job `{id}`")))?;
     let (JobState::Leased(lease), Some(job)) = (&record.state, &record.job) else {
-        return Err(Rejection::conflict(
-            Reason::JobNotOpen,
-            format!("job `{id}` is {}", record.state.name()),
-        ));
+        return Err(Rejection::conflict(Reason::JobNotOpen, format!("job `{id}` is {}", record.state.name())));
     };
     if lease.expires > context.now {
-        return Err(Rejection::conflict(
-            Reason::LeaseOpen,
-            format!("the lease is open until {}", lease.expires),
-        ));
+        return Err(Rejection::conflict(Reason::LeaseOpen, format!("the lease is open until {}", lease.expires)));
     }
     let subject = Subject::of("job", id);
     let actor = ledger_actor(info)?;
-    let draft = |causes, data| Draft {
-        subject: subject.clone(),
-        actor: actor.clone(),
-        session: None,
-        causes,
-        data,
-    };
-    let lapsed = JobLeaseExpired {
-        job_id: id.clone(),
-        attempt: lease.attempt,
-    };
+    let draft = |causes, data| Draft { subject: subject.clone(), actor: actor.clone(), session: None, causes, data };
+    let lapsed = JobLeaseExpired { job_id: id.clone(), attempt: lease.attempt };
     let mut drafts = vec![draft(vec![lease.at], EventData::JobLeaseExpired(lapsed))];
     if lease.attempt >= job.attempts_max {
         let ended = JobEnded {
@@ -97,10 +64,7 @@ pub(super) fn lease(
             result: None,
             reason: Some(Reason::LeaseExpired),
         };
-        drafts.push(draft(
-            vec![index_of(state, 0)],
-            EventData::JobUnknown(ended),
-        ));
+        drafts.push(draft(vec![index_of(state, 0)], EventData::JobUnknown(ended)));
     }
     Ok(drafts)
 }

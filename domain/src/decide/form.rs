@@ -7,20 +7,15 @@ use serde::Serialize;
 
 /// Checks that `body` has a canonical form, of bounded length and depth.
 pub(super) fn check<T: Serialize + ?Sized>(what: &str, body: &T) -> Result<(), Rejection> {
-    let bytes =
-        proof::canonical::to_vec(body).map_err(|e| Rejection::malformed(format!("{what}: {e}")))?;
+    let bytes = proof::canonical::to_vec(body).map_err(|e| Rejection::malformed(format!("{what}: {e}")))?;
     if bytes.len() > limits::COMMAND_BYTES {
         let (len, max) = (bytes.len(), limits::COMMAND_BYTES);
-        return Err(Rejection::malformed(format!(
-            "{what} is {len} bytes without its bodies, at most {max}"
-        )));
+        return Err(Rejection::malformed(format!("{what} is {len} bytes without its bodies, at most {max}")));
     }
     let depth = nesting(&bytes);
     if depth > limits::COMMAND_DEPTH {
         let max = limits::COMMAND_DEPTH;
-        return Err(Rejection::malformed(format!(
-            "{what} is nested {depth} deep, at most {max}"
-        )));
+        return Err(Rejection::malformed(format!("{what} is nested {depth} deep, at most {max}")));
     }
     Ok(())
 }
@@ -51,12 +46,7 @@ mod tests {
 
     #[test]
     fn nesting_counts_containers_and_not_what_strings_hold() {
-        for (text, depth) in [
-            ("1", 0),
-            ("[]", 1),
-            (r#"{"a":[{"b":1}],"c":{}}"#, 3),
-            (r#"["[[[[\"[[\\"]"#, 1),
-        ] {
+        for (text, depth) in [("1", 0), ("[]", 1), (r#"{"a":[{"b":1}],"c":{}}"#, 3), (r#"["[[[[\"[[\\"]"#, 1)] {
             assert_eq!(nesting(text.as_bytes()), depth, "{text}");
         }
     }

@@ -18,16 +18,10 @@ fn check_keys(keys: &[NewKey], own: [&PublicKey; 3]) -> Result<(), Rejection> {
     for (i, key) in keys.iter().enumerate() {
         check_new(key)?;
         let earlier = keys.iter().take(i);
-        let twice = earlier
-            .into_iter()
-            .any(|e| e.key_id == key.key_id || e.credential == key.credential);
-        let reused =
-            matches!(&key.credential, Credential::Ed25519(public) if own.contains(&public));
+        let twice = earlier.into_iter().any(|e| e.key_id == key.key_id || e.credential == key.credential);
+        let reused = matches!(&key.credential, Credential::Ed25519(public) if own.contains(&public));
         if twice || reused {
-            return Err(Rejection::malformed(format!(
-                "key `{}` stands twice in the genesis",
-                key.key_id
-            )));
+            return Err(Rejection::malformed(format!("key `{}` stands twice in the genesis", key.key_id)));
         }
     }
     Ok(())
@@ -40,52 +34,32 @@ pub(super) fn create(
     context: &Context<'_>,
 ) -> Result<Vec<Draft>, Rejection> {
     if state.ledger().is_some() {
-        return Err(Rejection::conflict(
-            Reason::AlreadyExists,
-            "the ledger was created already",
-        ));
+        return Err(Rejection::conflict(Reason::AlreadyExists, "the ledger was created already"));
     }
     form::check("the genesis", genesis)?;
     let vkey = |what: &str, line: &str| {
-        let key = VerifierKey::parse(line)
-            .map_err(|e| Rejection::malformed(format!("{what} key: {e}")))?;
+        let key = VerifierKey::parse(line).map_err(|e| Rejection::malformed(format!("{what} key: {e}")))?;
         if key.kind() != KeyKind::Ed25519 {
-            return Err(Rejection::malformed(format!(
-                "{what} key: expected a signer's key, this is a witness's"
-            )));
+            return Err(Rejection::malformed(format!("{what} key: expected a signer's key, this is a witness's")));
         }
         Ok(key)
     };
     let (root, event) = (vkey("root", &genesis.root)?, vkey("event", &genesis.event)?);
     let checkpoint = vkey("checkpoint", &genesis.checkpoint)?;
     if checkpoint.name().as_str() != genesis.origin {
-        return Err(Rejection::malformed(
-            "the checkpoint key's name must be the origin".into(),
-        ));
+        return Err(Rejection::malformed("the checkpoint key's name must be the origin".into()));
     }
     let keys = [root.key(), event.key(), checkpoint.key()];
-    if keys
-        .iter()
-        .enumerate()
-        .any(|(i, key)| keys.iter().skip(i + 1).any(|other| key == other))
-    {
-        return Err(Rejection::malformed(
-            "root, event and checkpoint key must be three keys".into(),
-        ));
+    if keys.iter().enumerate().any(|(i, key)| keys.iter().skip(i + 1).any(|other| key == other)) {
+        return Err(Rejection::malformed("root, event and checkpoint key must be three keys".into()));
     }
     check_keys(&genesis.keys, keys)?;
-    if genesis.policy != context.policy.bundle_digest()
-        || genesis.manifest != context.policy.manifest_digest()
-    {
+    if genesis.policy != context.policy.bundle_digest() || genesis.manifest != context.policy.manifest_digest() {
         return Err(Rejection::mismatch(
             "genesis names another policy bundle or tool manifest than the one in force".into(),
         ));
     }
-    let data = LedgerCreated {
-        genesis: genesis.clone(),
-        engine: ENGINE,
-        authored: authored.clone(),
-    };
+    let data = LedgerCreated { genesis: genesis.clone(), engine: ENGINE, authored: authored.clone() };
     Ok(vec![Draft {
         subject: Subject::ledger(),
         actor: root_actor(root.key(), &genesis.origin)?,

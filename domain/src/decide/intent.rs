@@ -35,23 +35,17 @@ pub(super) fn create(
     };
     form::check("the intent", intent)?;
     if let Some(seen) = state.intent(&intent.intent_id) {
-        let bytes =
-            proof::canonical::to_vec(intent).map_err(|e| Rejection::malformed(e.to_string()))?;
-        return Err(
-            if seen.digest == sha256(&bytes) && seen.actor.same_principal(&actor) {
-                Rejection::duplicate(seen.seq)
-            } else {
-                let detail = format!("intent `{}` exists with other content", intent.intent_id);
-                Rejection::conflict(Reason::ContentConflict, detail)
-            },
-        );
+        let bytes = proof::canonical::to_vec(intent).map_err(|e| Rejection::malformed(e.to_string()))?;
+        return Err(if seen.digest == sha256(&bytes) && seen.actor.same_principal(&actor) {
+            Rejection::duplicate(seen.seq)
+        } else {
+            let detail = format!("intent `{}` exists with other content", intent.intent_id);
+            Rejection::conflict(Reason::ContentConflict, detail)
+        });
     }
     let mut settled = intent.clone();
     settled.settle();
-    let data = IntentCreated {
-        intent: settled,
-        authored: authored.cloned(),
-    };
+    let data = IntentCreated { intent: settled, authored: authored.cloned() };
     Ok(vec![Draft {
         subject: Subject::of("intent", &intent.intent_id),
         actor,

@@ -6,6 +6,7 @@ use crate::event::job::{Job, JobEnded, JobLeased, LeaseRequest};
 use crate::event::key::Scope;
 use crate::event::result::{Evidence, JobResult, ResultRecorded, ResultStatus};
 use crate::event::{Actor, EventData, PrincipalKind, Subject};
+use crate::id::RunnerId;
 use crate::limits;
 use crate::reason::Reason;
 use crate::state::State;
@@ -25,20 +26,25 @@ fn runner_actor(runner: &RunnerRecord) -> Result<Actor, Rejection> {
 }
 
 /// The runner that signs with the caller's key.
-pub(super) fn runner_by_key<'s>(
-    state: &'s State,
-    by: &Caller,
-) -> Result<&'s RunnerRecord, Rejection> {
+pub(super) fn runner_by_key<'s>(state: &'s State, by: &Caller) -> Result<&'s RunnerRecord, Rejection> {
     let key_id = by.key_id.as_ref().map_or("", |id| id.as_str());
-    state
-        .runners()
-        .find(|runner| runner.runner.public_key.key_id().to_string() == key_id)
-        .ok_or_else(|| {
-            Rejection::unauthenticated(
-                Reason::RunnerUnknown,
-                format!("no runner is registered with key `{key_id}`"),
-            )
-        })
+    state.runners().find(|runner| runner.runner.public_key.key_id().to_string() == key_id).ok_or_else(|| {
+        Rejection::unauthenticated(Reason::RunnerUnknown, format!("no runner is registered with key `{key_id}`"))
+    })
+}
+
+/// The runner of that name, which must have that key.
+pub(super) fn named_runner<'s>(
+    state: &'s State,
+    name: &RunnerId,
+    key_id: &KeyId,
+) -> Result<&'s RunnerRecord, Rejection> {
+    let unknown = || Rejection::not_found(Reason::RunnerUnknown, format!("runner `{name}` is not registered"));
+    let runner = state.runner(name).ok_or_else(unknown)?;
+    if runner.runner.public_key.key_id() != *key_id {
+        return Err(Rejection::forbidden(Reason::RunnerUnknown, "the key is not the runner's"));
+    }
+    Ok(runner)
 }
 
 pub(super) fn lease(
@@ -51,39 +57,17 @@ pub(super) fn lease(
 ) -> Result<Vec<Draft>, Rejection> {
     ledger_of(state)?;
     form::check("the lease request", request)?;
-    let unknown = || {
-        Rejection::not_found(
-            Reason::RunnerUnknown,
-            format!("runner `{}` is not registered", request.runner_id),
-        )
-    };
-    let runner = state.runner(&request.runner_id).ok_or_else(unknown)?;
-    if runner.runner.public_key.key_id() != *key_id {
-        return Err(Rejection::forbidden(
-            Reason::RunnerUnknown,
-            "the key is not the runner's",
-        ));
-    }
+    let runner = named_runner(state, &request.runner_id, key_id)?;
     if seen > state.size() {
-        return Err(Rejection::malformed(format!(
-            "the runner has seen {seen} events of {}",
-            state.size()
-        )));
+        return Err(Rejection::malformed(format!("the runner has seen {seen} events of {}", state.size())));
     }
     // A request that was answered before names a head from before that answer; so an old one cannot be played again.
     if runner.last_lease.is_some_and(|last| !seen.contains(last)) {
-        return Err(Rejection::conflict(
-            Reason::LeaseReplayed,
-            "the request is older than the runner's last lease",
-        ));
+        return Err(Rejection::conflict(Reason::LeaseReplayed, "the request is older than the runner's last lease"));
     }
     let fits = |record: &&JobRecord| {
         record.job.as_ref().is_some_and(|job| {
-            job.manifest == request.manifest
-                && job
-                    .actions
-                    .iter()
-                    .all(|action| request.tools.contains(&action.tool))
+            job.manifest == request.manifest && job.actions.iter().all(|action| request.tools.contains(&action.tool))
         })
     };
     let record = state
@@ -91,16 +75,13 @@ pub(super) fn lease(
         .find(fits)
         .ok_or_else(|| Rejection::not_found(Reason::NoJob, "no job is waiting for this runner"))?;
     let (JobState::Ready(tries), Some(job)) = (&record.state, &record.job) else {
-        return Err(Rejection::conflict(
-            Reason::JobNotOpen,
-            "the job is not ready",
-        ));
+        return Err(Rejection::conflict(Reason::JobNotOpen, "the job is not ready"));
     };
     let lease_ms = (job.timeout_ms + limits::LEASE_GRACE_MS).min(limits::LEASE_MS_MAX);
     let data = JobLeased {
         job_id: record.job_id.clone(),
         attempt: tries + 1,
-        key_id: key_id.clone(),
+        key_id: *key_id,
         expires: context.now.plus_ms(lease_ms),
         lease: request.clone(),
         authored: authored.clone(),
@@ -124,18 +105,10 @@ pub(super) fn record(
     ledger_of(state)?;
     if authored.is_none() {
         // Who asks comes first: nobody else learns which jobs there are.
-        check_credential(
-            authorize(state, by, Scope::RunnerResult, context.now)?,
-            false,
-        )?;
+        check_credential(authorize(state, by, Scope::RunnerResult, context.now)?, false)?;
     }
     form::check("the result", result)?;
-    let unknown = || {
-        Rejection::not_found(
-            Reason::JobUnknown,
-            format!("there is no job `{}`", result.job_id),
-        )
-    };
+    let unknown = || Rejection::not_found(Reason::JobUnknown, format!("there is no job `{}`", result.job_id));
     let record = state.job(&result.job_id).ok_or_else(unknown)?;
     let Some(job) = &record.job else {
         return Err(Rejection::conflict(
@@ -149,11 +122,7 @@ pub(super) fn record(
         None => without_warrant(state, by, result, record, context)?,
     };
     let subject = Subject::of("job", &record.job_id);
-    let reported = ResultRecorded {
-        result: result.clone(),
-        evidence,
-        authored: authored.cloned(),
-    };
+    let reported = ResultRecorded { result: result.clone(), evidence, authored: authored.cloned() };
     let ended = JobEnded {
         job_id: record.job_id.clone(),
         proposal_id: record.proposal_id.clone(),
@@ -166,17 +135,8 @@ pub(super) fn record(
         ResultStatus::Failed => EventData::JobFailed(ended),
         ResultStatus::Rejected => EventData::JobRejected(ended),
     };
-    let draft = |causes, data| Draft {
-        subject: subject.clone(),
-        actor: actor.clone(),
-        session: None,
-        causes,
-        data,
-    };
-    Ok(vec![
-        draft(vec![cause], EventData::ResultRecorded(reported)),
-        draft(vec![index_of(state, 0)], ended),
-    ])
+    let draft = |causes, data| Draft { subject: subject.clone(), actor: actor.clone(), session: None, causes, data };
+    Ok(vec![draft(vec![cause], EventData::ResultRecorded(reported)), draft(vec![index_of(state, 0)], ended)])
 }
 
 /// No proof, no completion: every action reported, every one done, and something to show.
@@ -189,27 +149,14 @@ fn check_form(result: &JobResult, job: &Job) -> Result<(), Rejection> {
         )));
     }
     if result.actions.len() > job.actions.len() {
-        return Err(Rejection::malformed(
-            "the result reports more actions than the job has".into(),
-        ));
+        return Err(Rejection::malformed("the result reports more actions than the job has".into()));
     }
-    if result
-        .actions
-        .iter()
-        .zip(&job.actions)
-        .any(|(done, asked)| done.tool != asked.tool)
-    {
-        return Err(Rejection::malformed(
-            "the result reports other tools than the job has".into(),
-        ));
+    if result.actions.iter().zip(&job.actions).any(|(done, asked)| done.tool != asked.tool) {
+        return Err(Rejection::malformed("the result reports other tools than the job has".into()));
     }
     if result.status == ResultStatus::Completed {
-        if result.actions.len() != job.actions.len()
-            || result.actions.iter().any(|action| !action.completed)
-        {
-            return Err(Rejection::malformed(
-                "a completed job must report every action as completed".into(),
-            ));
+        if result.actions.len() != job.actions.len() || result.actions.iter().any(|action| !action.completed) {
+            return Err(Rejection::malformed("a completed job must report every action as completed".into()));
         }
         if result.artifacts.is_empty() {
             let detail = "a completed job must name at least one artifact with its hash";
@@ -234,33 +181,17 @@ fn under_warrant(
 ) -> Result<Report, Rejection> {
     let runner = runner_by_key(state, by)?;
     let JobState::Leased(lease) = &record.state else {
-        let detail = format!(
-            "job `{}` is {}, not leased",
-            record.job_id,
-            record.state.name()
-        );
+        let detail = format!("job `{}` is {}, not leased", record.job_id, record.state.name());
         return Err(Rejection::conflict(Reason::LeaseExpired, detail));
     };
-    let mine = lease.runner_id == runner.runner.runner_id
-        && lease.key_id == runner.runner.public_key.key_id();
+    let mine = lease.runner_id == runner.runner.runner_id && lease.key_id == runner.runner.public_key.key_id();
     if !mine || result.attempt != lease.attempt || result.lease != Some(lease.at) {
-        return Err(Rejection::conflict(
-            Reason::LeaseForeign,
-            "the lease belongs to another runner or attempt",
-        ));
+        return Err(Rejection::conflict(Reason::LeaseForeign, "the lease belongs to another runner or attempt"));
     }
     if lease.expires <= context.now {
-        return Err(Rejection::conflict(
-            Reason::LeaseExpired,
-            format!("the lease expired at {}", lease.expires),
-        ));
+        return Err(Rejection::conflict(Reason::LeaseExpired, format!("the lease expired at {}", lease.expires)));
     }
-    Ok((
-        runner_actor(runner)?,
-        Evidence::Warrant,
-        lease.attempt,
-        lease.at,
-    ))
+    Ok((runner_actor(runner)?, Evidence::Warrant, lease.attempt, lease.at))
 }
 
 fn without_warrant(
@@ -275,18 +206,13 @@ fn without_warrant(
     let harmless = record.job.as_ref().is_some_and(|job| {
         // Of a manifest that is not in force any more nobody can say here what its tools do.
         job.manifest == context.policy.manifest_digest()
-            && job.actions.iter().all(|action| {
-                tools
-                    .get(&action.tool)
-                    .is_some_and(|tool| tool.effects.is_empty())
-            })
+            && job.actions.iter().all(|action| tools.get(&action.tool).is_some_and(|tool| tool.effects.is_empty()))
     });
     if !harmless {
         let detail = "a result without a warrant is accepted only for tools without effects";
         return Err(Rejection::forbidden(Reason::WarrantRequired, detail));
     }
-    if !matches!(record.state, JobState::Ready(0)) || result.attempt != 0 || result.lease.is_some()
-    {
+    if !matches!(record.state, JobState::Ready(0)) || result.attempt != 0 || result.lease.is_some() {
         let detail = format!(
             "job `{}` is {}; a result without a warrant needs one that nobody leased",
             record.job_id,

@@ -20,21 +20,13 @@ pub(super) struct Basis {
     pub(super) session: Option<SessionId>,
 }
 
-pub(super) fn job(
-    state: &State,
-    proposal: &Proposal,
-    context: &Context<'_>,
-    basis: Basis,
-) -> Result<Draft, Rejection> {
+pub(super) fn job(state: &State, proposal: &Proposal, context: &Context<'_>, basis: Basis) -> Result<Draft, Rejection> {
     let (policy, seed) = (context.policy, &context.seed);
     let internal = |what: &str| Rejection::malformed(format!("cannot mint: {what}"));
     let envelope = gate::effective_envelope(proposal).map_err(|e| internal(&e.to_string()))?;
     let actions = gate::effective_actions(proposal);
     let manifest = policy.manifest();
-    let tools: Vec<_> = actions
-        .iter()
-        .filter_map(|a| manifest.tools.get(&a.tool))
-        .collect();
+    let tools: Vec<_> = actions.iter().filter_map(|a| manifest.tools.get(&a.tool)).collect();
     let tool_seconds: u64 = tools.iter().map(|t| u64::from(t.timeout_seconds)).sum();
     let seconds = tool_seconds.min(u64::from(envelope.autonomy_budget.max_runtime_seconds));
     // Work that changes nothing may be tried again; of any other, a lapsed lease leaves what happened unknown.
@@ -71,10 +63,6 @@ pub(super) fn job(
         actor: basis.actor,
         session: basis.session,
         causes,
-        data: EventData::JobCreated(JobCreated {
-            job,
-            decision: basis.decision,
-            approvals: basis.approvals,
-        }),
+        data: EventData::JobCreated(JobCreated { job, decision: basis.decision, approvals: basis.approvals }),
     })
 }

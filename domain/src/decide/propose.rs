@@ -1,9 +1,7 @@
 //! Ruling on a proposal.
 
 use super::mint::{self, Basis};
-use super::{
-    Context, Draft, actor_of, authorize, check_credential, form, index_of, ledger_actor, ledger_of,
-};
+use super::{Context, Draft, actor_of, authorize, check_credential, form, index_of, ledger_actor, ledger_of};
 use crate::ENGINE;
 use crate::command::{Caller, Rejection};
 use crate::effect::{Effect, Effects};
@@ -29,48 +27,26 @@ fn check_form(proposal: &Proposal) -> Result<(), Rejection> {
         if count <= max {
             Ok(())
         } else {
-            Err(Rejection::malformed(format!(
-                "`{what}` has {count} entries, at most {max}"
-            )))
+            Err(Rejection::malformed(format!("`{what}` has {count} entries, at most {max}")))
         }
     };
     at_most("effects", proposal.effects.len(), limits::EFFECTS)?;
     at_most("actions", proposal.actions.len(), limits::ACTIONS)?;
     at_most("artifacts", proposal.artifacts.len(), limits::ARTIFACTS)?;
-    at_most(
-        "truth_account.observations",
-        proposal.truth_account.observations.len(),
-        limits::TRUTH_ITEMS,
-    )?;
-    at_most(
-        "truth_account.claims",
-        proposal.truth_account.claims.len(),
-        limits::TRUTH_ITEMS,
-    )?;
+    at_most("truth_account.observations", proposal.truth_account.observations.len(), limits::TRUTH_ITEMS)?;
+    at_most("truth_account.claims", proposal.truth_account.claims.len(), limits::TRUTH_ITEMS)?;
     for seen in &proposal.truth_account.observations {
-        at_most(
-            "truth_account.observations.cites",
-            seen.cites.len(),
-            limits::CITES,
-        )?;
+        at_most("truth_account.observations.cites", seen.cites.len(), limits::CITES)?;
     }
-    if proposal
-        .risk_score
-        .is_some_and(|risk| !(0.0..=1.0).contains(&risk))
-    {
-        return Err(Rejection::malformed(
-            "`risk_score` must be between 0 and 1".into(),
-        ));
+    if proposal.risk_score.is_some_and(|risk| !(0.0..=1.0).contains(&risk)) {
+        return Err(Rejection::malformed("`risk_score` must be between 0 and 1".into()));
     }
     // `null` reads back as absent, so the two must not look different here.
-    for (name, value) in [
-        ("deployment_envelope", &proposal.deployment_envelope),
-        ("rollback_proof", &proposal.rollback_proof),
-    ] {
+    for (name, value) in
+        [("deployment_envelope", &proposal.deployment_envelope), ("rollback_proof", &proposal.rollback_proof)]
+    {
         if value.as_ref().is_some_and(Value::is_null) {
-            return Err(Rejection::malformed(format!(
-                "`{name}` is null; leave it out"
-            )));
+            return Err(Rejection::malformed(format!("`{name}` is null; leave it out")));
         }
     }
     form::check("the proposal", proposal)
@@ -78,22 +54,13 @@ fn check_form(proposal: &Proposal) -> Result<(), Rejection> {
 
 /// The key's own limits. Effects that nobody can have are left to the gates, so that they are recorded and denied.
 fn check_key(key: &NewKey, proposal: &Proposal, bundle: &Bundle) -> Result<(), Rejection> {
-    let possible = |e: &&Effect| {
-        e.as_str() != Effect::READ_SECRETS
-            && bundle.effects.get(*e).is_some_and(|rule| !rule.forbidden)
-    };
+    let possible =
+        |e: &&Effect| e.as_str() != Effect::READ_SECRETS && bundle.effects.get(*e).is_some_and(|rule| !rule.forbidden);
     let effects = || proposal.effects.iter().filter(possible);
     if let Some(scopes) = &key.effect_scopes {
-        let outside: Vec<&str> = effects()
-            .filter(|e| !scopes.contains(*e))
-            .map(Effect::as_str)
-            .collect();
+        let outside: Vec<&str> = effects().filter(|e| !scopes.contains(*e)).map(Effect::as_str).collect();
         if !outside.is_empty() {
-            let detail = format!(
-                "key `{}` may not be used for {}",
-                key.key_id,
-                outside.join(", ")
-            );
+            let detail = format!("key `{}` may not be used for {}", key.key_id, outside.join(", "));
             return Err(Rejection::forbidden(Reason::KeyEffectScope, detail));
         }
     }
@@ -101,10 +68,7 @@ fn check_key(key: &NewKey, proposal: &Proposal, bundle: &Bundle) -> Result<(), R
     let floor = gate::risk::floor(effects(), proposal.reversibility_class.as_deref(), bundle);
     let risk = f64::max(proposal.risk_score.unwrap_or(0.0), floor);
     if risk > key.max_risk {
-        let detail = format!(
-            "risk {risk} exceeds {} of key `{}`",
-            key.max_risk, key.key_id
-        );
+        let detail = format!("risk {risk} exceeds {} of key `{}`", key.max_risk, key.key_id);
         return Err(Rejection::forbidden(Reason::KeyRiskCap, detail));
     }
     Ok(())
@@ -117,15 +81,12 @@ fn check_superseded(state: &State, proposal: &Proposal) -> Result<(), Rejection>
     match state.proposal(earlier).map(|record| &record.state) {
         Some(ProposalState::Closed(Ruling::NeedMoreEvidence)) => Ok(()),
         Some(_) => {
-            let detail = format!(
-                "proposal `{earlier}` did not lack evidence; only such a one can be superseded"
-            );
+            let detail = format!("proposal `{earlier}` did not lack evidence; only such a one can be superseded");
             Err(Rejection::conflict(Reason::ContentConflict, detail))
         }
-        None => Err(Rejection::not_found(
-            Reason::ProposalUnknown,
-            format!("there is no proposal `{earlier}` to supersede"),
-        )),
+        None => {
+            Err(Rejection::not_found(Reason::ProposalUnknown, format!("there is no proposal `{earlier}` to supersede")))
+        }
     }
 }
 
@@ -140,10 +101,7 @@ pub(super) fn submit(
     let info = ledger_of(state)?;
     let record = authorize(state, by, Scope::ProposalCreate, context.now)?;
     // A signed proposal in which a sensor found a secret is recorded without its envelope, which holds the secret.
-    check_credential(
-        record,
-        authored.is_some() || !findings.is_empty() && record.is_public_key(),
-    )?;
+    check_credential(record, authored.is_some() || !findings.is_empty() && record.is_public_key())?;
     check_form(proposal)?;
     let mut settled = proposal.clone();
     settled.settle();
@@ -155,56 +113,27 @@ pub(super) fn submit(
     check_key(&record.key, proposal, context.policy.bundle())?;
     let actor = actor_of(record, Some(&proposal.agent));
     if let Some(seen) = state.proposal(&proposal.proposal_id) {
-        return Err(
-            if seen.digest == proposal.action_digest() && seen.actor.same_principal(&actor) {
-                Rejection::duplicate(seen.submitted)
-            } else {
-                let detail = format!(
-                    "proposal `{}` exists with other content; a changed proposal is a new one",
-                    proposal.proposal_id
-                );
-                Rejection::conflict(Reason::ContentConflict, detail)
-            },
-        );
+        return Err(if seen.digest == proposal.action_digest() && seen.actor.same_principal(&actor) {
+            Rejection::duplicate(seen.submitted)
+        } else {
+            let detail = format!(
+                "proposal `{}` exists with other content; a changed proposal is a new one",
+                proposal.proposal_id
+            );
+            Rejection::conflict(Reason::ContentConflict, detail)
+        });
     }
     check_superseded(state, proposal)?;
 
     let actions = gate::effective_actions(proposal);
-    let reports = gate::run(&GateInput::new(
-        proposal,
-        &actions,
-        &findings,
-        &actor,
-        context.policy,
-        state.size(),
-    ));
+    let reports = gate::run(&GateInput::new(proposal, &actions, &findings, &actor, context.policy, state.size()));
     let ruling = gate::strictest(&reports);
-    let session = SessionId::derive(
-        actor.kind.as_str(),
-        &actor.id,
-        &proposal.agent,
-        &proposal.intent_id,
-    );
-    let mut causes: Vec<_> = state
-        .intent(&proposal.intent_id)
-        .map(|seen| seen.seq)
-        .into_iter()
-        .collect();
-    causes.extend(
-        proposal
-            .supersedes
-            .as_ref()
-            .and_then(|id| state.proposal(id))
-            .map(|record| record.submitted),
-    );
+    let session = SessionId::derive(actor.kind.as_str(), &actor.id, &proposal.agent, &proposal.intent_id);
+    let mut causes: Vec<_> = state.intent(&proposal.intent_id).map(|seen| seen.seq).into_iter().collect();
+    causes.extend(proposal.supersedes.as_ref().and_then(|id| state.proposal(id)).map(|record| record.submitted));
     let subject = Subject::of("proposal", &proposal.proposal_id);
-    let draft = |actor, causes, data| Draft {
-        subject: subject.clone(),
-        actor,
-        session: Some(session.clone()),
-        causes,
-        data,
-    };
+    let draft =
+        |actor, causes, data| Draft { subject: subject.clone(), actor, session: Some(session.clone()), causes, data };
 
     let (submitted, decided) = (index_of(state, 0), index_of(state, 1));
     let decision = decision(proposal, &reports, ruling, context);
@@ -218,20 +147,11 @@ pub(super) fn submit(
     let required = decision.required.clone();
     let mut drafts = vec![
         draft(actor, causes, EventData::ProposalSubmitted(submission)),
-        draft(
-            judge.clone(),
-            vec![submitted],
-            EventData::DecisionRecorded(decision),
-        ),
+        draft(judge.clone(), vec![submitted], EventData::DecisionRecorded(decision)),
     ];
     match (ruling, required) {
         (Ruling::Allow, _) => {
-            let basis = Basis {
-                decision: decided,
-                approvals: Vec::new(),
-                actor: judge,
-                session: Some(session),
-            };
+            let basis = Basis { decision: decided, approvals: Vec::new(), actor: judge, session: Some(session) };
             drafts.push(mint::job(state, proposal, context, basis)?);
         }
         (Ruling::RequireHuman, Some(required)) => {
@@ -242,43 +162,24 @@ pub(super) fn submit(
                 action_digest: proposal.action_digest(),
                 policy_digest: context.policy.bundle_digest(),
                 preview_digest: sha256(&proof::canonical::value_to_vec(&preview)),
-                expires: context
-                    .now
-                    .plus_ms(u64::from(context.policy.bundle().approvals.expire_minutes) * 60_000),
+                expires: context.now.plus_ms(u64::from(context.policy.bundle().approvals.expire_minutes) * 60_000),
             };
-            let request = ApprovalRequested {
-                challenge,
-                required,
-                decision: decided,
-            };
-            drafts.push(draft(
-                judge,
-                vec![decided],
-                EventData::ApprovalRequested(request),
-            ));
+            let request = ApprovalRequested { challenge, required, decision: decided };
+            drafts.push(draft(judge, vec![decided], EventData::ApprovalRequested(request)));
         }
         (Ruling::RequireHuman | Ruling::NeedMoreEvidence | Ruling::Deny, _) => {}
     }
     Ok(drafts)
 }
 
-fn decision(
-    proposal: &Proposal,
-    reports: &[GateReport],
-    ruling: Ruling,
-    context: &Context<'_>,
-) -> DecisionRecorded {
+fn decision(proposal: &Proposal, reports: &[GateReport], ruling: Ruling, context: &Context<'_>) -> DecisionRecorded {
     let mut reasons: Vec<Reason> = Vec::new();
     for reason in reports.iter().flat_map(|r| &r.reasons) {
         if !reasons.contains(reason) {
             reasons.push(*reason);
         }
     }
-    let allowed_effects = if ruling == Ruling::Allow {
-        proposal.effects.clone()
-    } else {
-        Effects::new()
-    };
+    let allowed_effects = if ruling == Ruling::Allow { proposal.effects.clone() } else { Effects::new() };
     DecisionRecorded {
         proposal_id: proposal.proposal_id.clone(),
         stage: Stage::Submission,
@@ -290,27 +191,14 @@ fn decision(
         manifest: context.policy.manifest_digest(),
         action_digest: proposal.action_digest(),
         allowed_effects,
-        required: (ruling == Ruling::RequireHuman)
-            .then(|| required(proposal, context.policy.bundle())),
+        required: (ruling == Ruling::RequireHuman).then(|| required(proposal, context.policy.bundle())),
         approvals: Vec::new(),
     }
 }
 
 /// The most that any of the effects asks for.
 fn required(proposal: &Proposal, bundle: &Bundle) -> Required {
-    let rules: Vec<_> = proposal
-        .effects
-        .iter()
-        .filter_map(|e| bundle.effects.get(e))
-        .collect();
-    let count = rules
-        .iter()
-        .filter_map(|rule| rule.approvals)
-        .max()
-        .unwrap_or(0)
-        .max(bundle.approvals.required);
-    Required {
-        count,
-        signed: rules.iter().any(|rule| rule.signed_approval),
-    }
+    let rules: Vec<_> = proposal.effects.iter().filter_map(|e| bundle.effects.get(e)).collect();
+    let count = rules.iter().filter_map(|rule| rule.approvals).max().unwrap_or(0).max(bundle.approvals.required);
+    Required { count, signed: rules.iter().any(|rule| rule.signed_approval) }
 }

@@ -24,13 +24,9 @@ pub(super) fn erase(
     if why.len() > crate::limits::INLINE_TEXT_BYTES {
         return Err(Rejection::malformed("`why` is longer than 1 KiB".into()));
     }
-    let (policy, manifest) = (
-        context.policy.bundle_digest(),
-        context.policy.manifest_digest(),
-    );
+    let (policy, manifest) = (context.policy.bundle_digest(), context.policy.manifest_digest());
     if [info.genesis.policy, info.genesis.manifest, policy, manifest].contains(sha256) {
-        let detail =
-            "policy bundles and tool manifests are public, part of every export, and never erased";
+        let detail = "policy bundles and tool manifests are public, part of every export, and never erased";
         return Err(Rejection::not_found(Reason::BlobUnknown, detail));
     }
     Ok(vec![Draft {
@@ -38,10 +34,7 @@ pub(super) fn erase(
         actor: actor_of(record, None),
         session: None,
         causes: Vec::new(),
-        data: EventData::BlobErased(BlobErased {
-            sha256: *sha256,
-            why: why.to_owned(),
-        }),
+        data: EventData::BlobErased(BlobErased { sha256: *sha256, why: why.to_owned() }),
     }])
 }
 
@@ -57,10 +50,7 @@ pub(super) fn attest(
             state.size()
         )));
     }
-    let data = ProjectionAttested {
-        position,
-        projections: projections.to_vec(),
-    };
+    let data = ProjectionAttested { position, projections: projections.to_vec() };
     Ok(vec![Draft {
         subject: Subject::of("projection", "all"),
         actor: ledger_actor(info)?,

@@ -119,14 +119,8 @@ impl Proposal {
 
     /// Settles the numbers of every part that is free JSON.
     pub(crate) fn settle(&mut self) {
-        let inputs = self
-            .actions
-            .iter_mut()
-            .flat_map(|action| action.inputs.values_mut());
-        let declared = self
-            .deployment_envelope
-            .iter_mut()
-            .chain(&mut self.rollback_proof);
+        let inputs = self.actions.iter_mut().flat_map(|action| action.inputs.values_mut());
+        let declared = self.deployment_envelope.iter_mut().chain(&mut self.rollback_proof);
         inputs.chain(declared).for_each(settle);
         for claim in &mut self.truth_account.claims {
             claim.claim.settle();
@@ -199,16 +193,8 @@ impl Seed {
     /// A UUID, version 8 (RFC 9562: the bits are ours).
     pub fn uuid(&self, label: &str) -> String {
         let hex: Vec<char> = self.mint(label).chars().collect();
-        let take =
-            |from: usize, to: usize| hex.iter().skip(from).take(to - from).collect::<String>();
-        format!(
-            "{}-{}-8{}-a{}-{}",
-            take(0, 8),
-            take(8, 12),
-            take(13, 16),
-            take(17, 20),
-            take(20, 32)
-        )
+        let take = |from: usize, to: usize| hex.iter().skip(from).take(to - from).collect::<String>();
+        format!("{}-{}-8{}-a{}-{}", take(0, 8), take(8, 12), take(13, 16), take(17, 20), take(20, 32))
     }
 }
 

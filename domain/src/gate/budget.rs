@@ -17,12 +17,7 @@ pub(super) fn run(input: &GateInput<'_>) -> GateReport {
     };
     let budget = &envelope.autonomy_budget;
     let tools = &input.policy.manifest().tools;
-    let needed = input
-        .actions
-        .iter()
-        .filter_map(|a| tools.get(&a.tool))
-        .map(|t| t.write_scope)
-        .max();
+    let needed = input.actions.iter().filter_map(|a| tools.get(&a.tool)).map(|t| t.write_scope).max();
     let allowed = budget.max_write_scope.min(input.profile.max_write_scope);
     report.fact("write_scope", format!("{allowed:?}").to_lowercase());
     if needed.unwrap_or(WriteScope::None) > allowed {

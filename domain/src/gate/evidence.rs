@@ -8,11 +8,7 @@ use std::collections::BTreeSet;
 pub(super) fn run(input: &GateInput<'_>) -> GateReport {
     let mut report = GateReport::new(GateName::Evidence);
     let account = &input.proposal.truth_account;
-    let seen: Vec<_> = account
-        .observations
-        .iter()
-        .filter(|o| !o.text.is_blank())
-        .collect();
+    let seen: Vec<_> = account.observations.iter().filter(|o| !o.text.is_blank()).collect();
     report.fact("observations", seen.len());
     report.fact("claims", account.claims.len());
 
@@ -33,25 +29,15 @@ pub(super) fn run(input: &GateInput<'_>) -> GateReport {
 
     let kinds: BTreeSet<&str> = seen.iter().filter_map(|o| o.kind.as_deref()).collect();
     let rules = &input.policy.bundle().effects;
-    let wanted = input
-        .effects()
-        .iter()
-        .filter_map(|e| rules.get(e))
-        .flat_map(|rule| &rule.evidence);
-    let lacking: BTreeSet<&String> = wanted
-        .filter(|kind| !kinds.contains(kind.as_str()))
-        .collect();
+    let wanted = input.effects().iter().filter_map(|e| rules.get(e)).flat_map(|rule| &rule.evidence);
+    let lacking: BTreeSet<&String> = wanted.filter(|kind| !kinds.contains(kind.as_str())).collect();
     if !lacking.is_empty() {
         report.raise(Ruling::NeedMoreEvidence, Reason::EvidenceKindMissing);
     }
     report.list("kinds_missing", lacking);
 
-    let absent: BTreeSet<u64> = seen
-        .iter()
-        .flat_map(|o| &o.cites)
-        .copied()
-        .filter(|seq| *seq >= input.log_size.get())
-        .collect();
+    let absent: BTreeSet<u64> =
+        seen.iter().flat_map(|o| &o.cites).copied().filter(|seq| *seq >= input.log_size.get()).collect();
     if !absent.is_empty() {
         report.raise(Ruling::NeedMoreEvidence, Reason::CitedEventMissing);
     }

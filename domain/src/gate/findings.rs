@@ -9,12 +9,6 @@ pub(super) fn run(input: &GateInput<'_>) -> GateReport {
     if !input.findings.is_empty() {
         report.raise(Ruling::Deny, Reason::SecretInCommand);
     }
-    report.list(
-        "findings",
-        input
-            .findings
-            .iter()
-            .map(|f| format!("{}: {}", f.place, f.kind)),
-    );
+    report.list("findings", input.findings.iter().map(|f| format!("{}: {}", f.place, f.kind)));
     report
 }

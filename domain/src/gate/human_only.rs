@@ -8,11 +8,8 @@ use crate::reason::Reason;
 pub(super) fn run(input: &GateInput<'_>) -> GateReport {
     let mut report = GateReport::new(GateName::HumanOnly);
     let rules = &input.policy.bundle().effects;
-    let effects: Vec<&Effect> = input
-        .effects()
-        .iter()
-        .filter(|e| rules.get(*e).is_some_and(|rule| rule.human_only))
-        .collect();
+    let effects: Vec<&Effect> =
+        input.effects().iter().filter(|e| rules.get(*e).is_some_and(|rule| rule.human_only)).collect();
     if !effects.is_empty() {
         report.raise(Ruling::RequireHuman, Reason::HumanOnlyEffect);
     }
@@ -23,12 +20,7 @@ pub(super) fn run(input: &GateInput<'_>) -> GateReport {
         .actions
         .iter()
         .map(|action| &action.tool)
-        .filter(|name| {
-            manifest
-                .tools
-                .get(*name)
-                .is_some_and(|tool| tool.requires_human)
-        })
+        .filter(|name| manifest.tools.get(*name).is_some_and(|tool| tool.requires_human))
         .collect();
     if !tools.is_empty() {
         report.raise(Ruling::RequireHuman, Reason::ToolRequiresHuman);

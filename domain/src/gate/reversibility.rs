@@ -18,11 +18,7 @@ pub(super) fn run(input: &GateInput<'_>, human_anyway: bool) -> GateReport {
     }
     let tools = &input.policy.manifest().tools;
     let unfit = input.actions.iter().filter(|action| {
-        mode.is_some_and(|mode| {
-            tools
-                .get(&action.tool)
-                .is_some_and(|tool| !tool.modes.contains(&mode))
-        })
+        mode.is_some_and(|mode| tools.get(&action.tool).is_some_and(|tool| !tool.modes.contains(&mode)))
     });
     let unfit: Vec<&ToolName> = unfit.map(|action| &action.tool).collect();
     if !unfit.is_empty() {
@@ -56,12 +52,7 @@ fn has_way_back(input: &GateInput<'_>) -> bool {
     let Some(Value::Object(proof)) = &input.proposal.rollback_proof else {
         return false;
     };
-    let words = |name: &str| {
-        proof
-            .get(name)
-            .and_then(Value::as_str)
-            .is_some_and(|text| !text.trim().is_empty())
-    };
+    let words = |name: &str| proof.get(name).and_then(Value::as_str).is_some_and(|text| !text.trim().is_empty());
     let tool = match proof.get("rollback_tool") {
         None | Some(Value::Null) => false,
         Some(Value::String(name)) => match input.policy.manifest().tools.get(name.as_str()) {
@@ -73,9 +64,7 @@ fn has_way_back(input: &GateInput<'_>) -> bool {
     };
     let steps = match proof.get("manual_steps") {
         Some(Value::String(text)) => !text.trim().is_empty(),
-        Some(Value::Array(steps)) => steps
-            .iter()
-            .any(|s| s.as_str().is_some_and(|text| !text.trim().is_empty())),
+        Some(Value::Array(steps)) => steps.iter().any(|s| s.as_str().is_some_and(|text| !text.trim().is_empty())),
         _ => false,
     };
     words("description") && (tool || steps)

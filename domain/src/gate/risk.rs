@@ -11,11 +11,7 @@ use crate::reason::Reason;
 
 /// The least risk that an act counts for. Rounded to nine digits, so that 0.1 and 0.2 make 0.3 as the policy's author
 /// reckons, and what equals a cap passes it.
-pub(crate) fn floor<'a>(
-    effects: impl IntoIterator<Item = &'a Effect>,
-    class: Option<&str>,
-    bundle: &Bundle,
-) -> f64 {
+pub(crate) fn floor<'a>(effects: impl IntoIterator<Item = &'a Effect>, class: Option<&str>, bundle: &Bundle) -> f64 {
     let of_effect = |e: &Effect| bundle.effects.get(e).map_or(1.0, |rule| rule.risk_floor);
     let base = effects.into_iter().map(of_effect).fold(0.0, f64::max);
     let added = match class {
@@ -29,11 +25,7 @@ pub(crate) fn floor<'a>(
 pub(super) fn run(input: &GateInput<'_>) -> GateReport {
     let mut report = GateReport::new(GateName::Risk);
     let bundle = input.policy.bundle();
-    let floor = floor(
-        input.effects(),
-        input.proposal.reversibility_class.as_deref(),
-        bundle,
-    );
+    let floor = floor(input.effects(), input.proposal.reversibility_class.as_deref(), bundle);
     let declared = input.proposal.risk_score;
     let risk = declared.map_or(floor, |d| f64::max(d, floor));
     report.fact("floor", floor);
@@ -42,10 +34,7 @@ pub(super) fn run(input: &GateInput<'_>) -> GateReport {
     }
     report.fact("max", input.profile.max_risk);
     // A number that compares with nothing escalates too.
-    if risk
-        .partial_cmp(&input.profile.max_risk)
-        .is_none_or(std::cmp::Ordering::is_gt)
-    {
+    if risk.partial_cmp(&input.profile.max_risk).is_none_or(std::cmp::Ordering::is_gt) {
         report.raise(Ruling::RequireHuman, Reason::RiskAboveAgentMax);
     }
     report

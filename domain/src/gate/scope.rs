@@ -9,11 +9,8 @@ pub(super) fn run(input: &GateInput<'_>) -> GateReport {
     let mut report = GateReport::new(GateName::AgentScope);
     report.fact("profile", input.profile.name.as_str());
 
-    let outside: Vec<&Effect> = input
-        .effects()
-        .iter()
-        .filter(|e| !input.profile.allowed_effects.contains(*e))
-        .collect();
+    let outside: Vec<&Effect> =
+        input.effects().iter().filter(|e| !input.profile.allowed_effects.contains(*e)).collect();
     if !outside.is_empty() {
         report.raise(Ruling::Deny, Reason::EffectOutOfScope);
     }

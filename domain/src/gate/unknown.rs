@@ -11,11 +11,7 @@ pub(super) fn run(input: &GateInput<'_>) -> GateReport {
     if input.effects().is_empty() {
         report.raise(Ruling::Deny, Reason::NoEffects);
     }
-    let unknown: Vec<&Effect> = input
-        .effects()
-        .iter()
-        .filter(|e| !known.contains_key(*e))
-        .collect();
+    let unknown: Vec<&Effect> = input.effects().iter().filter(|e| !known.contains_key(*e)).collect();
     if !unknown.is_empty() {
         report.raise(Ruling::Deny, Reason::UnknownEffect);
     }
@@ -27,12 +23,7 @@ pub(super) fn run(input: &GateInput<'_>) -> GateReport {
             strangers.push(action.tool.to_string());
             continue;
         };
-        undeclared.extend(
-            tool.effects
-                .iter()
-                .filter(|e| !input.effects().contains(*e))
-                .map(ToString::to_string),
-        );
+        undeclared.extend(tool.effects.iter().filter(|e| !input.effects().contains(*e)).map(ToString::to_string));
         if let Err(problem) = tool.check_inputs(action) {
             unfit.push(format!("actions[{i}] {}: {problem}", action.tool));
         }

@@ -27,10 +27,7 @@ impl State {
         let subject = event.data.subject();
         if h.subject != subject {
             let (said, type_name) = (h.subject.as_str(), event.data.type_name());
-            return Err(illegal(format!(
-                "`subject` of `{type_name}` is `{said}`, expected `{}`",
-                subject.as_str()
-            )));
+            return Err(illegal(format!("`subject` of `{type_name}` is `{said}`, expected `{}`", subject.as_str())));
         }
         self.fold(event).map_err(illegal)?;
         self.size = h.seq.size_after();
@@ -48,35 +45,22 @@ impl State {
             return Err(format!("`prev` is {}, expected {}", h.prev, self.prev));
         }
         if h.time < self.time {
-            return Err(format!(
-                "`time` is {}, earlier than {} before",
-                h.time, self.time
-            ));
+            return Err(format!("`time` is {}, earlier than {} before", h.time, self.time));
         }
         let version = self.next_version(&h.subject);
         if h.version != version {
-            return Err(format!(
-                "`version` of `{}` is {}, expected {version}",
-                h.subject.as_str(),
-                h.version
-            ));
+            return Err(format!("`version` of `{}` is {}, expected {version}", h.subject.as_str(), h.version));
         }
         if h.causes.iter().any(|c| *c >= h.seq) {
             return Err("`causes` points forward".into());
         }
         if h.group != h.seq && (h.group != self.group || h.seq.get() == 0) {
-            return Err(format!(
-                "`group` is {}, neither this event nor the group before, {}",
-                h.group, self.group
-            ));
+            return Err(format!("`group` is {}, neither this event nor the group before, {}", h.group, self.group));
         }
         match (&self.ledger, h.seq.get()) {
             (None, 0) => Ok(()),
             (Some(info), _) if info.genesis.origin == h.ledger => Ok(()),
-            (Some(info), _) => Err(format!(
-                "`ledger` is `{}`, expected `{}`",
-                h.ledger, info.genesis.origin
-            )),
+            (Some(info), _) => Err(format!("`ledger` is `{}`, expected `{}`", h.ledger, info.genesis.origin)),
             (None, _) => Err("there is no genesis".into()),
         }
     }
@@ -90,42 +74,20 @@ impl State {
         match &event.data {
             EventData::LedgerCreated(data) => self.created(h, data)?,
             EventData::KeyCreated(data) => self.key_created(h, data)?,
-            EventData::KeyDisabled(data) => {
-                self.key_changed(&data.key_id, KeyStatus::Enabled, KeyStatus::Disabled)?
-            }
-            EventData::KeyEnabled(data) => {
-                self.key_changed(&data.key_id, KeyStatus::Disabled, KeyStatus::Enabled)?
-            }
+            EventData::KeyDisabled(data) => self.key_changed(&data.key_id, KeyStatus::Enabled, KeyStatus::Disabled)?,
+            EventData::KeyEnabled(data) => self.key_changed(&data.key_id, KeyStatus::Disabled, KeyStatus::Enabled)?,
             EventData::KeyDeleted(data) => self.key_deleted(&data.key_id)?,
             EventData::RunnerRegistered(data) => {
-                let record = RunnerRecord {
-                    runner: data.runner.clone(),
-                    registered: h.seq,
-                    last_lease: None,
-                };
-                if self
-                    .runners
-                    .insert(data.runner.runner_id.clone(), record)
-                    .is_some()
-                {
+                let record = RunnerRecord { runner: data.runner.clone(), registered: h.seq, last_lease: None };
+                if self.runners.insert(data.runner.runner_id.clone(), record).is_some() {
                     return Err("the runner is registered already".into());
                 }
             }
             EventData::IntentCreated(data) => {
                 keep_version = false;
-                let digest = proof::hash::sha256(
-                    &proof::canonical::to_vec(&data.intent).map_err(|e| e.to_string())?,
-                );
-                let seen = Seen {
-                    seq: h.seq,
-                    digest,
-                    actor: h.actor.clone(),
-                };
-                if self
-                    .intents
-                    .insert(data.intent.intent_id.clone(), seen)
-                    .is_some()
-                {
+                let digest = proof::hash::sha256(&proof::canonical::to_vec(&data.intent).map_err(|e| e.to_string())?);
+                let seen = Seen { seq: h.seq, digest, actor: h.actor.clone() };
+                if self.intents.insert(data.intent.intent_id.clone(), seen).is_some() {
                     return Err("the intent exists already".into());
                 }
             }
@@ -138,17 +100,13 @@ impl State {
                 self.move_proposal(&data.challenge.proposal_id, |state| state.asked(data))?;
             }
             EventData::ApprovalGranted(data) | EventData::ApprovalDenied(data) => {
-                self.move_proposal(&data.answer.proposal_id, |state| {
-                    state.answered(h.seq, &h.actor, data)
-                })?;
+                self.move_proposal(&data.answer.proposal_id, |state| state.answered(h.seq, &h.actor, data))?;
             }
             EventData::ApprovalExpired(data) => {
                 self.move_proposal(&data.proposal_id, |state| state.lapsed(&data.nonce))?;
             }
             EventData::JobCreated(data) => self.job_created(h, data)?,
-            EventData::JobLeased(_)
-            | EventData::JobLeaseExpired(_)
-            | EventData::ResultRecorded(_) => {
+            EventData::JobLeased(_) | EventData::JobLeaseExpired(_) | EventData::ResultRecorded(_) => {
                 self.job_moved(event)?;
             }
             EventData::JobCompleted(data)
@@ -157,8 +115,7 @@ impl State {
             | EventData::JobUnknown(data) => {
                 keep_version = false;
                 let type_name = event.data.type_name();
-                let record =
-                    self.move_job(&data.job_id, |state, _| state.ended(data, type_name))?;
+                let record = self.move_job(&data.job_id, |state, _| state.ended(data, type_name))?;
                 record.job = None;
             }
             EventData::BlobErased(_) | EventData::ProjectionAttested(_) => {}
@@ -175,14 +132,9 @@ impl State {
     fn created(&mut self, h: &Header, data: &LedgerCreated) -> Step {
         let genesis = &data.genesis;
         if h.ledger != genesis.origin {
-            return Err(format!(
-                "`ledger` is `{}`, but genesis names `{}`",
-                h.ledger, genesis.origin
-            ));
+            return Err(format!("`ledger` is `{}`, but genesis names `{}`", h.ledger, genesis.origin));
         }
-        let vkey = |what: &str, line: &str| {
-            VerifierKey::parse(line).map_err(|e| format!("{what} key: {e}"))
-        };
+        let vkey = |what: &str, line: &str| VerifierKey::parse(line).map_err(|e| format!("{what} key: {e}"));
         let (root, event) = (vkey("root", &genesis.root)?, vkey("event", &genesis.event)?);
         let checkpoint = vkey("checkpoint", &genesis.checkpoint)?;
         if checkpoint.name().as_str() != genesis.origin {
@@ -190,16 +142,13 @@ impl State {
         }
         self.ledger = Some(LedgerInfo {
             genesis: genesis.clone(),
-            root: root.key().clone(),
-            event: event.key().clone(),
+            root: *root.key(),
+            event: *event.key(),
             checkpoint,
             engine: data.engine,
         });
         for key in &genesis.keys {
-            let created = KeyCreated {
-                key: key.clone(),
-                authored: Some(data.authored.clone()),
-            };
+            let created = KeyCreated { key: key.clone(), authored: Some(data.authored.clone()) };
             self.key_created(h, &created)?;
         }
         Ok(())
@@ -213,10 +162,7 @@ impl State {
             enrolled_by_root: data.authored.is_some(),
         };
         if let Credential::Api(hash) = &data.key.credential
-            && self
-                .api_keys
-                .insert(*hash, data.key.key_id.clone())
-                .is_some()
+            && self.api_keys.insert(*hash, data.key.key_id.clone()).is_some()
         {
             return Err("the same API key exists already".into());
         }
@@ -232,10 +178,7 @@ impl State {
                 record.status = to;
                 Ok(())
             }
-            Some(record) => Err(format!(
-                "key `{id}` is {:?}, expected {from:?}",
-                record.status
-            )),
+            Some(record) => Err(format!("key `{id}` is {:?}, expected {from:?}", record.status)),
             None => Err(format!("there is no key `{id}`")),
         }
     }
@@ -266,20 +209,14 @@ impl State {
         };
         match self.proposals.insert(proposal.proposal_id.clone(), record) {
             None => Ok(()),
-            Some(_) => Err(format!(
-                "proposal `{}` exists already",
-                proposal.proposal_id
-            )),
+            Some(_) => Err(format!("proposal `{}` exists already", proposal.proposal_id)),
         }
     }
 
     fn proposal_is_open(&self, id: &ProposalId) -> bool {
-        self.proposals.get(id).is_some_and(|p| {
-            !matches!(
-                p.state,
-                ProposalState::Closed(_) | ProposalState::Allowed(..)
-            )
-        })
+        self.proposals
+            .get(id)
+            .is_some_and(|p| !matches!(p.state, ProposalState::Closed(_) | ProposalState::Allowed(..)))
     }
 
     fn move_proposal(
@@ -287,10 +224,7 @@ impl State {
         id: &ProposalId,
         step: impl FnOnce(ProposalState) -> Result<ProposalState, String>,
     ) -> Step {
-        let record = self
-            .proposals
-            .get_mut(id)
-            .ok_or_else(|| format!("there is no proposal `{id}`"))?;
+        let record = self.proposals.get_mut(id).ok_or_else(|| format!("there is no proposal `{id}`"))?;
         if let Some(expires) = record.answer_due() {
             self.due.remove(&(expires, Due::Approval(id.clone())));
         }
@@ -304,9 +238,7 @@ impl State {
 
     fn job_created(&mut self, h: &Header, data: &JobCreated) -> Step {
         let job = &data.job;
-        self.move_proposal(&job.proposal_id, |state| {
-            state.minted(data.decision, &data.approvals)
-        })?;
+        self.move_proposal(&job.proposal_id, |state| state.minted(data.decision, &data.approvals))?;
         let record = JobRecord {
             job_id: job.job_id.clone(),
             proposal_id: job.proposal_id.clone(),
@@ -326,10 +258,7 @@ impl State {
         id: &JobId,
         step: impl FnOnce(JobState, u32) -> Result<JobState, String>,
     ) -> Result<&mut JobRecord, String> {
-        let record = self
-            .jobs
-            .get_mut(id)
-            .ok_or_else(|| format!("there is no job `{id}`"))?;
+        let record = self.jobs.get_mut(id).ok_or_else(|| format!("there is no job `{id}`"))?;
         let attempts_max = record.job.as_ref().map_or(0, |job| job.attempts_max);
         if let JobState::Leased(lease) = &record.state {
             self.due.remove(&(lease.expires, Due::Lease(id.clone())));
@@ -354,19 +283,14 @@ impl State {
         match &event.data {
             EventData::JobLeased(data) => {
                 self.move_job(&data.job_id, |state, max| state.leased(h.seq, data, max))?;
-                let runner = self
-                    .runners
-                    .get_mut(&data.lease.runner_id)
-                    .ok_or("the runner is not registered")?;
+                let runner = self.runners.get_mut(&data.lease.runner_id).ok_or("the runner is not registered")?;
                 if runner.runner.public_key.key_id() != data.key_id {
                     return Err("the lease names a key that is not the runner's".into());
                 }
                 runner.last_lease = Some(h.seq);
             }
             EventData::JobLeaseExpired(data) => {
-                self.move_job(&data.job_id, |state, max| {
-                    state.lease_expired(h.time, data.attempt, max)
-                })?;
+                self.move_job(&data.job_id, |state, max| state.lease_expired(h.time, data.attempt, max))?;
             }
             EventData::ResultRecorded(data) => {
                 self.move_job(&data.result.job_id, |state, _| state.reported(h.seq, data))?;

@@ -55,59 +55,37 @@ pub struct JobRecord {
 impl JobState {
     pub(super) fn leased(self, at: LeafIndex, event: &JobLeased, max: u32) -> Result<Self, String> {
         match self {
-            Self::Ready(tries) if event.attempt == tries + 1 && event.attempt <= max => {
-                Ok(Self::Leased(Lease {
-                    at,
-                    runner_id: event.lease.runner_id.clone(),
-                    key_id: event.key_id.clone(),
-                    attempt: event.attempt,
-                    expires: event.expires,
-                }))
-            }
-            Self::Ready(tries) => Err(format!(
-                "attempt {} cannot follow {tries} of {max}",
-                event.attempt
-            )),
+            Self::Ready(tries) if event.attempt == tries + 1 && event.attempt <= max => Ok(Self::Leased(Lease {
+                at,
+                runner_id: event.lease.runner_id.clone(),
+                key_id: event.key_id,
+                attempt: event.attempt,
+                expires: event.expires,
+            })),
+            Self::Ready(tries) => Err(format!("attempt {} cannot follow {tries} of {max}", event.attempt)),
             other => Err(format!("it cannot be leased while it is {}", other.name())),
         }
     }
 
-    pub(super) fn lease_expired(
-        self,
-        now: Timestamp,
-        attempt: u32,
-        max: u32,
-    ) -> Result<Self, String> {
+    pub(super) fn lease_expired(self, now: Timestamp, attempt: u32, max: u32) -> Result<Self, String> {
         match self {
             Self::Leased(lease) if lease.attempt == attempt && lease.expires <= now => {
-                Ok(if attempt < max {
-                    Self::Ready(attempt)
-                } else {
-                    Self::Lapsed(attempt)
-                })
+                Ok(if attempt < max { Self::Ready(attempt) } else { Self::Lapsed(attempt) })
             }
-            other => Err(format!(
-                "attempt {attempt} cannot lapse while it is {}",
-                other.name()
-            )),
+            other => Err(format!("attempt {attempt} cannot lapse while it is {}", other.name())),
         }
     }
 
     pub(super) fn reported(self, at: LeafIndex, event: &ResultRecorded) -> Result<Self, String> {
         let result = &event.result;
         match self {
-            Self::Leased(lease)
-                if result.attempt == lease.attempt && result.lease == Some(lease.at) =>
-            {
+            Self::Leased(lease) if result.attempt == lease.attempt && result.lease == Some(lease.at) => {
                 Ok(Self::Reported(lease.attempt, at, result.status))
             }
             Self::Ready(0) if result.lease.is_none() && event.authored.is_none() => {
                 Ok(Self::Reported(0, at, result.status))
             }
-            other => Err(format!(
-                "this result cannot be reported while it is {}",
-                other.name()
-            )),
+            other => Err(format!("this result cannot be reported while it is {}", other.name())),
         }
     }
 
@@ -121,18 +99,13 @@ impl JobState {
                 };
                 *attempt == event.attempt && event.result == Some(*at) && named == type_name
             }
-            (Self::Lapsed(attempt), "job.unknown") => {
-                *attempt == event.attempt && event.result.is_none()
-            }
+            (Self::Lapsed(attempt), "job.unknown") => *attempt == event.attempt && event.result.is_none(),
             _ => false,
         };
         if fits {
             Ok(Self::Ended(type_name))
         } else {
-            Err(format!(
-                "`{type_name}` cannot follow while it is {}",
-                self.name()
-            ))
+            Err(format!("`{type_name}` cannot follow while it is {}", self.name()))
         }
     }
 

@@ -67,31 +67,17 @@ pub struct ProposalRecord {
 
 impl ProposalState {
     /// A decision about it.
-    pub(super) fn decided(
-        self,
-        at: LeafIndex,
-        decision: &DecisionRecorded,
-    ) -> Result<Self, String> {
+    pub(super) fn decided(self, at: LeafIndex, decision: &DecisionRecorded) -> Result<Self, String> {
         match (self, decision.stage, decision.ruling) {
-            (Self::Submitted(open), Stage::Submission, Ruling::Allow) => {
-                Ok(Self::Allowed(open, at, Vec::new()))
-            }
+            (Self::Submitted(open), Stage::Submission, Ruling::Allow) => Ok(Self::Allowed(open, at, Vec::new())),
             (Self::Submitted(open), Stage::Submission, Ruling::RequireHuman) => {
-                Ok(Self::Escalated(
-                    Open {
-                        manifest: Some(decision.manifest),
-                        ..open
-                    },
-                    at,
-                ))
+                Ok(Self::Escalated(Open { manifest: Some(decision.manifest), ..open }, at))
             }
             (Self::Submitted(_), Stage::Submission, Ruling::Deny | Ruling::NeedMoreEvidence)
-            | (Self::Refused(_), Stage::Approval | Stage::Expiry, Ruling::Deny) => {
-                Ok(Self::Closed(decision.ruling))
+            | (Self::Refused(_), Stage::Approval | Stage::Expiry, Ruling::Deny) => Ok(Self::Closed(decision.ruling)),
+            (Self::Waiting(open, ask), Stage::Approval, Ruling::Allow) if ask.is_satisfied() => {
+                Ok(Self::Allowed(open, at, ask.grants.iter().map(|(at, _)| *at).collect()))
             }
-            (Self::Waiting(open, ask), Stage::Approval, Ruling::Allow) if ask.is_satisfied() => Ok(
-                Self::Allowed(open, at, ask.grants.iter().map(|(at, _)| *at).collect()),
-            ),
             (from, stage, ruling) => Err(format!(
                 "a {} at stage {stage:?} cannot follow while the proposal is {}",
                 ruling.as_str(),
@@ -105,34 +91,16 @@ impl ProposalState {
         match self {
             Self::Escalated(open, decision) if request.decision == decision => {
                 let (challenge, required) = (request.challenge.clone(), request.required.clone());
-                Ok(Self::Waiting(
-                    open,
-                    Ask {
-                        challenge,
-                        required,
-                        decision,
-                        grants: Vec::new(),
-                    },
-                ))
+                Ok(Self::Waiting(open, Ask { challenge, required, decision, grants: Vec::new() }))
             }
-            other => Err(format!(
-                "nobody can be asked while the proposal is {}",
-                other.name()
-            )),
+            other => Err(format!("nobody can be asked while the proposal is {}", other.name())),
         }
     }
 
     /// A human answers.
-    pub(super) fn answered(
-        self,
-        at: LeafIndex,
-        actor: &Actor,
-        answer: &ApprovalAnswered,
-    ) -> Result<Self, String> {
+    pub(super) fn answered(self, at: LeafIndex, actor: &Actor, answer: &ApprovalAnswered) -> Result<Self, String> {
         match self {
-            Self::Waiting(open, mut ask)
-                if answer.answer.challenge == ask.challenge && !ask.is_satisfied() =>
-            {
+            Self::Waiting(open, mut ask) if answer.answer.challenge == ask.challenge && !ask.is_satisfied() => {
                 match answer.answer.verb {
                     Verb::Grant => {
                         ask.grants.push((at, actor.clone()));
@@ -142,10 +110,7 @@ impl ProposalState {
                 }
             }
             Self::Waiting(..) => Err("the answer is not to the open challenge".into()),
-            other => Err(format!(
-                "nobody can answer while the proposal is {}",
-                other.name()
-            )),
+            other => Err(format!("nobody can answer while the proposal is {}", other.name())),
         }
     }
 
@@ -153,27 +118,15 @@ impl ProposalState {
     pub(super) fn lapsed(self, nonce: &str) -> Result<Self, String> {
         match self {
             Self::Waiting(open, ask) if ask.challenge.nonce == nonce => Ok(Self::Refused(open)),
-            other => Err(format!(
-                "no challenge `{nonce}` can lapse while the proposal is {}",
-                other.name()
-            )),
+            other => Err(format!("no challenge `{nonce}` can lapse while the proposal is {}", other.name())),
         }
     }
 
     /// Its job is minted.
-    pub(super) fn minted(
-        self,
-        decision: LeafIndex,
-        approvals: &[LeafIndex],
-    ) -> Result<Self, String> {
+    pub(super) fn minted(self, decision: LeafIndex, approvals: &[LeafIndex]) -> Result<Self, String> {
         match self {
-            Self::Allowed(_, at, grants) if at == decision && grants == approvals => {
-                Ok(Self::Closed(Ruling::Allow))
-            }
-            other => Err(format!(
-                "no job can be minted while the proposal is {}",
-                other.name()
-            )),
+            Self::Allowed(_, at, grants) if at == decision && grants == approvals => Ok(Self::Closed(Ruling::Allow)),
+            other => Err(format!("no job can be minted while the proposal is {}", other.name())),
         }
     }
 

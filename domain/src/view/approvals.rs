@@ -6,11 +6,7 @@ use crate::event::{Event, EventData};
 use serde_json::{Value, json};
 
 /// The read model.
-pub const PROJECTION: Projection = Projection {
-    name: "approvals",
-    version: 1,
-    fold,
-};
+pub const PROJECTION: Projection = Projection { name: "approvals", version: 1, fold };
 
 fn fold(rows: &dyn Rows, event: &Event) -> Vec<RowChange> {
     let h = &event.header;
@@ -28,10 +24,7 @@ fn fold(rows: &dyn Rows, event: &Event) -> Vec<RowChange> {
                 if let Some(Value::Array(grants)) = row.get_mut("grants") {
                     grants.push(json!({"by": h.actor, "at": h.seq, "strength": e.strength}));
                 }
-                vec![RowChange::Put(
-                    e.answer.proposal_id.to_string(),
-                    Value::Object(row),
-                )]
+                vec![RowChange::Put(e.answer.proposal_id.to_string(), Value::Object(row))]
             }
             _ => Vec::new(),
         },

@@ -6,11 +6,7 @@ use crate::id::JobId;
 use serde_json::{Value, json};
 
 /// The read model.
-pub const PROJECTION: Projection = Projection {
-    name: "jobs",
-    version: 1,
-    fold,
-};
+pub const PROJECTION: Projection = Projection { name: "jobs", version: 1, fold };
 
 fn fold(rows: &dyn Rows, event: &Event) -> Vec<RowChange> {
     let h = &event.header;
@@ -51,17 +47,12 @@ fn fold(rows: &dyn Rows, event: &Event) -> Vec<RowChange> {
             row.insert("evidence".into(), json!(e.evidence));
             row.insert("result_seq".into(), json!(h.seq));
         }),
-        EventData::JobCompleted(e)
-        | EventData::JobFailed(e)
-        | EventData::JobRejected(e)
-        | EventData::JobUnknown(e) => change(&e.job_id, &|row| {
-            let status = event
-                .data
-                .type_name()
-                .strip_prefix("job.")
-                .unwrap_or_default();
-            row.insert("status".into(), json!(status));
-        }),
+        EventData::JobCompleted(e) | EventData::JobFailed(e) | EventData::JobRejected(e) | EventData::JobUnknown(e) => {
+            change(&e.job_id, &|row| {
+                let status = event.data.type_name().strip_prefix("job.").unwrap_or_default();
+                row.insert("status".into(), json!(status));
+            })
+        }
         _ => Vec::new(),
     }
 }

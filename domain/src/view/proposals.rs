@@ -6,11 +6,7 @@ use crate::event::{Event, EventData};
 use serde_json::{Map, Value, json};
 
 /// The read model.
-pub const PROJECTION: Projection = Projection {
-    name: "proposals",
-    version: 1,
-    fold,
-};
+pub const PROJECTION: Projection = Projection { name: "proposals", version: 1, fold };
 
 fn fold(rows: &dyn Rows, event: &Event) -> Vec<RowChange> {
     let h = &event.header;
@@ -28,9 +24,7 @@ fn fold(rows: &dyn Rows, event: &Event) -> Vec<RowChange> {
         }
         vec![RowChange::Put(key, Value::Object(row))]
     };
-    let by_job = |job_id: &str, set: &dyn Fn(&mut Map<String, Value>)| match rows
-        .row(&format!("job/{job_id}"))
-    {
+    let by_job = |job_id: &str, set: &dyn Fn(&mut Map<String, Value>)| match rows.row(&format!("job/{job_id}")) {
         Some(Value::String(id)) => change(&id, set),
         _ => Vec::new(),
     };
@@ -53,27 +47,21 @@ fn fold(rows: &dyn Rows, event: &Event) -> Vec<RowChange> {
             row.insert("decision".into(), json!(h.seq));
             row.insert("status".into(), json!(e.ruling));
         }),
-        EventData::ApprovalGranted(e) | EventData::ApprovalDenied(e) => {
-            change(e.answer.proposal_id.as_str(), &|_| {})
-        }
+        EventData::ApprovalGranted(e) | EventData::ApprovalDenied(e) => change(e.answer.proposal_id.as_str(), &|_| {}),
         EventData::JobCreated(e) => {
             let mut changes = change(e.job.proposal_id.as_str(), &|row| {
                 row.insert("job_id".into(), json!(e.job.job_id));
             });
-            changes.push(RowChange::Put(
-                format!("job/{}", e.job.job_id),
-                json!(e.job.proposal_id),
-            ));
+            changes.push(RowChange::Put(format!("job/{}", e.job.job_id), json!(e.job.proposal_id)));
             changes
         }
         EventData::JobLeased(e) => by_job(e.job_id.as_str(), &|_| {}),
         EventData::JobLeaseExpired(e) => by_job(e.job_id.as_str(), &|_| {}),
-        EventData::JobCompleted(e)
-        | EventData::JobFailed(e)
-        | EventData::JobRejected(e)
-        | EventData::JobUnknown(e) => change(e.proposal_id.as_str(), &|row| {
-            row.insert("job".into(), json!(event.data.type_name()));
-        }),
+        EventData::JobCompleted(e) | EventData::JobFailed(e) | EventData::JobRejected(e) | EventData::JobUnknown(e) => {
+            change(e.proposal_id.as_str(), &|row| {
+                row.insert("job".into(), json!(event.data.type_name()));
+            })
+        }
         _ => Vec::new(),
     }
 }

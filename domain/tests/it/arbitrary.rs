@@ -26,20 +26,12 @@ const EFFECTS: [&str; 12] = [
 ];
 
 /// Names of proposals, few enough to collide.
-pub(crate) const NAMES: [&str; 12] = [
-    "p-0", "p-1", "p-2", "p-3", "p-4", "p-5", "p-6", "p-7", "p-8", "p-9", "p-10", "p-11",
-];
+pub(crate) const NAMES: [&str; 12] =
+    ["p-0", "p-1", "p-2", "p-3", "p-4", "p-5", "p-6", "p-7", "p-8", "p-9", "p-10", "p-11"];
 
 /// API keys of the universe, one of which does not exist.
-pub(crate) const KEYS: [&str; 7] = [
-    "key_casey",
-    "key_ops",
-    "key_lee",
-    "key_jordan",
-    "key_max",
-    "key_legacy",
-    "key_nobody",
-];
+pub(crate) const KEYS: [&str; 7] =
+    ["key_casey", "key_ops", "key_lee", "key_jordan", "key_max", "key_legacy", "key_nobody"];
 
 /// Choices that make a proposal or another command. All zeros is the mildest.
 #[derive(Clone, Copy, Debug, Default)]
@@ -59,11 +51,7 @@ impl Shape {
     /// The first choice three times out of four, else any.
     pub(crate) fn mostly<T: Clone>(&self, at: usize, choices: &[T]) -> T {
         let byte = usize::from(self.0[at]);
-        if byte % 4 != 3 {
-            choices[0].clone()
-        } else {
-            choices[byte / 4 % choices.len()].clone()
-        }
+        if byte % 4 != 3 { choices[0].clone() } else { choices[byte / 4 % choices.len()].clone() }
     }
 
     /// Any choice.
@@ -83,10 +71,7 @@ impl Shape {
             vec![file(json!(2.5))],
             vec![action("apply_patch", &[("patch", json!("x"))])],
             vec![beside],
-            vec![
-                action("run_tests", &[("quick", json!(true))]),
-                action("apply_patch", &[("patch", json!("x"))]),
-            ],
+            vec![action("run_tests", &[("quick", json!(true))]), action("apply_patch", &[("patch", json!("x"))])],
             vec![action("publish", &[("path", json!("out"))])],
             vec![action("rm", &[("path", json!("/"))])],
             vec![action("echo", &[("message", json!(""))])],
@@ -106,15 +91,8 @@ impl Shape {
 
     /// The proposal of this shape.
     pub(crate) fn proposal(&self, name: &str) -> Proposal {
-        let claim = |confidence| Claim {
-            confidence,
-            claim: Content::Inline(json!({"n": 1.0, "deep": [[{}]]})),
-        };
-        let mut proposal = plain(
-            name,
-            self.mostly(4, &["Casey", "Jordan", "Human", "Mallory", "lee"]),
-            &[],
-        );
+        let claim = |confidence| Claim { confidence, claim: Content::Inline(json!({"n": 1.0, "deep": [[{}]]})) };
+        let mut proposal = plain(name, self.mostly(4, &["Casey", "Jordan", "Human", "Mallory", "lee"]), &[]);
         let mut tags: Vec<&str> = Vec::new();
         for at in 5..8 {
             tags.push(self.mostly(at, &EFFECTS));
@@ -125,37 +103,11 @@ impl Shape {
         }
         proposal.actions = self.actions();
         proposal.truth_account.observations = self.observations();
-        proposal.truth_account.claims = self.mostly(
-            9,
-            &[
-                vec![],
-                vec![claim(Some(1.0))],
-                vec![claim(None)],
-                vec![claim(Some(2.0))],
-            ],
-        );
-        proposal.risk_score = self.mostly(
-            10,
-            &[
-                None,
-                Some(0.0),
-                Some(0.3),
-                Some(1.0),
-                Some(-0.0),
-                Some(1.5),
-                Some(f64::NAN),
-            ],
-        );
-        let class = self.mostly(
-            11,
-            &[
-                "REVERSIBLE",
-                "IRREVERSIBLE",
-                "PARTIALLY_REVERSIBLE",
-                "",
-                "MAYBE",
-            ],
-        );
+        proposal.truth_account.claims =
+            self.mostly(9, &[vec![], vec![claim(Some(1.0))], vec![claim(None)], vec![claim(Some(2.0))]]);
+        proposal.risk_score =
+            self.mostly(10, &[None, Some(0.0), Some(0.3), Some(1.0), Some(-0.0), Some(1.5), Some(f64::NAN)]);
+        let class = self.mostly(11, &["REVERSIBLE", "IRREVERSIBLE", "PARTIALLY_REVERSIBLE", "", "MAYBE"]);
         proposal.reversibility_class = (!class.is_empty()).then(|| class.to_owned());
         proposal.rollback_proof = self.mostly(
             12,
@@ -168,36 +120,26 @@ impl Shape {
                 Some(Value::Null),
             ],
         );
-        proposal.deployment_envelope = self.mostly(13, &[
-            None,
-            Some(json!({"model_id": "m", "autonomy_budget": {"max_write_scope": "staging", "max_steps": 9.0}})),
-            Some(json!({"model_id": "m", "model_source": "open"})),
-            Some(json!({"model_id": 7})),
-            Some(json!("\u{7f}".repeat(900))),
-        ]);
-        proposal.execution_mode = self.mostly(
-            14,
-            &[None, Some("draft".to_owned()), Some("yolo".to_owned())],
+        proposal.deployment_envelope = self.mostly(
+            13,
+            &[
+                None,
+                Some(json!({"model_id": "m", "autonomy_budget": {"max_write_scope": "staging", "max_steps": 9.0}})),
+                Some(json!({"model_id": "m", "model_source": "open"})),
+                Some(json!({"model_id": 7})),
+                Some(json!("\u{7f}".repeat(900))),
+            ],
         );
-        proposal.cleanup_cost =
-            self.mostly(15, &[None, Some("HIGH".to_owned()), Some("?".to_owned())]);
-        proposal.supersedes = self
-            .mostly(16, &[None, Some(NAMES[0]), Some(NAMES[3])])
-            .map(id);
+        proposal.execution_mode = self.mostly(14, &[None, Some("draft".to_owned()), Some("yolo".to_owned())]);
+        proposal.cleanup_cost = self.mostly(15, &[None, Some("HIGH".to_owned()), Some("?".to_owned())]);
+        proposal.supersedes = self.mostly(16, &[None, Some(NAMES[0]), Some(NAMES[3])]).map(id);
         proposal
     }
 
     /// What a sensor found.
     pub(crate) fn findings(&self) -> Vec<Finding> {
-        let finding = Finding {
-            place: "/summary".into(),
-            kind: "jwt".into(),
-        };
-        if self.0[17] % 8 == 7 {
-            vec![finding; usize::from(self.0[17] / 4)]
-        } else {
-            Vec::new()
-        }
+        let finding = Finding { place: "/summary".into(), kind: "jwt".into() };
+        if self.0[17] % 8 == 7 { vec![finding; usize::from(self.0[17] / 4)] } else { Vec::new() }
     }
 
     /// A submission with an API key.

@@ -19,11 +19,7 @@ pub(crate) fn report(
     gate: GateName,
 ) -> GateReport {
     let group = world.clone().propose_with(key, proposal, findings).unwrap();
-    let found = decision(&group)
-        .gates
-        .iter()
-        .find(|report| report.gate == gate)
-        .cloned();
+    let found = decision(&group).gates.iter().find(|report| report.gate == gate).cloned();
     found.expect("every gate reports")
 }
 
@@ -36,22 +32,14 @@ fn table(gate: GateName, key: &str, base: &Proposal, rows: &[Row<'_>]) {
         let mut proposal = base.clone();
         change(&mut proposal);
         let report = report(&world, key, proposal, Vec::new(), gate);
-        assert_eq!(
-            (report.ruling, &report.reasons[..]),
-            (*ruling, *reasons),
-            "{gate:?}: {what}"
-        );
+        assert_eq!((report.ruling, &report.reasons[..]), (*ruling, *reasons), "{gate:?}: {what}");
     }
 }
 
 #[test]
 fn every_gate_reports_in_order() {
     let group = World::dev().propose("key_casey", read("p")).unwrap();
-    let order: Vec<_> = decision(&group)
-        .gates
-        .iter()
-        .map(|report| report.gate)
-        .collect();
+    let order: Vec<_> = decision(&group).gates.iter().map(|report| report.gate).collect();
     use GateName as G;
     assert_eq!(
         order,
@@ -77,40 +65,19 @@ fn forbidden_effects() {
         &plain("p", "Casey", &["READ_REPO"]),
         &[
             ("an ordinary one", |_| {}, Allow, &[]),
-            (
-                "secrets",
-                |p| p.effects = effects(&["READ_SECRETS"]),
-                Deny,
-                &[Reason::ForbiddenEffect],
-            ),
+            ("secrets", |p| p.effects = effects(&["READ_SECRETS"]), Deny, &[Reason::ForbiddenEffect]),
             (
                 "secrets among others",
                 |p| p.effects = effects(&["READ_REPO", "READ_SECRETS"]),
                 Deny,
                 &[Reason::ForbiddenEffect],
             ),
-            (
-                "another spelling is another effect",
-                |p| p.effects = effects(&["read_secrets"]),
-                Allow,
-                &[],
-            ),
+            ("another spelling is another effect", |p| p.effects = effects(&["read_secrets"]), Allow, &[]),
         ],
     );
     let world = World::with(|bundle| bundle.effects.get_mut("MERGE").unwrap().forbidden = true);
     let merge = plain("p", "Human", &["MERGE"]);
-    assert_eq!(
-        report(
-            &world,
-            "key_ops",
-            merge,
-            Vec::new(),
-            GateName::ForbiddenEffects
-        )
-        .ruling,
-        Deny,
-        "by policy"
-    );
+    assert_eq!(report(&world, "key_ops", merge, Vec::new(), GateName::ForbiddenEffects).ruling, Deny, "by policy");
 }
 
 #[test]
@@ -130,12 +97,7 @@ fn unknown_effects_and_tools() {
                 Deny,
                 &[Reason::NoEffects],
             ),
-            (
-                "an unknown one",
-                |p| p.effects = effects(&["READ_REPO", "OTHER"]),
-                Deny,
-                &[Reason::UnknownEffect],
-            ),
+            ("an unknown one", |p| p.effects = effects(&["READ_REPO", "OTHER"]), Deny, &[Reason::UnknownEffect]),
             (
                 "a tool nobody knows",
                 |p| p.actions[0].tool = crate::material::id("rm"),
@@ -148,12 +110,7 @@ fn unknown_effects_and_tools() {
                 Deny,
                 &[Reason::EffectUndeclared],
             ),
-            (
-                "more declared than done",
-                |p| p.effects = effects(&["READ_REPO", "MERGE"]),
-                Allow,
-                &[],
-            ),
+            ("more declared than done", |p| p.effects = effects(&["READ_REPO", "MERGE"]), Allow, &[]),
             (
                 "an input too many",
                 |p| {
@@ -162,12 +119,7 @@ fn unknown_effects_and_tools() {
                 Deny,
                 &[Reason::ToolInputInvalid],
             ),
-            (
-                "an input missing",
-                |p| p.actions[0].inputs.clear(),
-                Deny,
-                &[Reason::ToolInputInvalid],
-            ),
+            ("an input missing", |p| p.actions[0].inputs.clear(), Deny, &[Reason::ToolInputInvalid]),
             (
                 "all at once",
                 |p| {
@@ -175,12 +127,7 @@ fn unknown_effects_and_tools() {
                     p.actions = vec![action("rm", &[]), action("read_file", &[])];
                 },
                 Deny,
-                &[
-                    Reason::NoEffects,
-                    Reason::ToolNotInManifest,
-                    Reason::EffectUndeclared,
-                    Reason::ToolInputInvalid,
-                ],
+                &[Reason::NoEffects, Reason::ToolNotInManifest, Reason::EffectUndeclared, Reason::ToolInputInvalid],
             ),
         ],
     );
@@ -221,10 +168,7 @@ fn evidence() {
                 "an observation beside the log",
                 |p| {
                     let commit = Commitment::new(&Salt::new([9; 32]), b"long", "text/plain");
-                    p.truth_account.observations = vec![Observation {
-                        text: Text::Committed { commit },
-                        ..seen("")
-                    }];
+                    p.truth_account.observations = vec![Observation { text: Text::Committed { commit }, ..seen("") }];
                 },
                 Allow,
                 &[],
@@ -233,20 +177,12 @@ fn evidence() {
                 "an empty one beside the log",
                 |p| {
                     let commit = Commitment::new(&Salt::new([9; 32]), b"", "text/plain");
-                    p.truth_account.observations = vec![Observation {
-                        text: Text::Committed { commit },
-                        ..seen("")
-                    }];
+                    p.truth_account.observations = vec![Observation { text: Text::Committed { commit }, ..seen("") }];
                 },
                 NeedMoreEvidence,
                 &[Reason::EvidenceMissing],
             ),
-            (
-                "a sure claim",
-                |p| p.truth_account.claims = vec![sure(Some(1.0)), sure(Some(0.0))],
-                Allow,
-                &[],
-            ),
+            ("a sure claim", |p| p.truth_account.claims = vec![sure(Some(1.0)), sure(Some(0.0))], Allow, &[]),
             (
                 "a claim without confidence",
                 |p| p.truth_account.claims = vec![sure(Some(0.5)), sure(None)],
@@ -265,12 +201,7 @@ fn evidence() {
                 NeedMoreEvidence,
                 &[Reason::ClaimConfidenceInvalid],
             ),
-            (
-                "an event that is there",
-                |p| p.truth_account.observations[0].cites = vec![0, 5],
-                Allow,
-                &[],
-            ),
+            ("an event that is there", |p| p.truth_account.observations[0].cites = vec![0, 5], Allow, &[]),
             (
                 "an event that is not",
                 |p| p.truth_account.observations[0].cites = vec![0, 6],
@@ -289,79 +220,28 @@ fn evidence() {
         ],
     );
     let world = World::with(|bundle| {
-        bundle.effects.get_mut("WRITE_PATCH").unwrap().evidence =
-            ["test_run".to_owned(), "diff".to_owned()].into();
+        bundle.effects.get_mut("WRITE_PATCH").unwrap().evidence = ["test_run".to_owned(), "diff".to_owned()].into();
     });
-    for (kinds, reasons) in [
-        (&["test_run", "diff"][..], &[][..]),
-        (&["diff"], &[Reason::EvidenceKindMissing]),
-    ] {
+    for (kinds, reasons) in [(&["test_run", "diff"][..], &[][..]), (&["diff"], &[Reason::EvidenceKindMissing])] {
         let mut proposal = patch("p");
-        proposal.truth_account.observations = kinds
-            .iter()
-            .map(|kind| Observation {
-                kind: Some((*kind).into()),
-                ..seen("it")
-            })
-            .collect();
-        assert_eq!(
-            report(
-                &world,
-                "key_casey",
-                proposal,
-                Vec::new(),
-                GateName::Evidence
-            )
-            .reasons,
-            reasons,
-            "{kinds:?}"
-        );
+        proposal.truth_account.observations =
+            kinds.iter().map(|kind| Observation { kind: Some((*kind).into()), ..seen("it") }).collect();
+        assert_eq!(report(&world, "key_casey", proposal, Vec::new(), GateName::Evidence).reasons, reasons, "{kinds:?}");
     }
 }
 
 fn sure(confidence: Option<f64>) -> Claim {
-    Claim {
-        confidence,
-        claim: Content::Inline(json!({"text": "it is safe"})),
-    }
+    Claim { confidence, claim: Content::Inline(json!({"text": "it is safe"})) }
 }
 
 #[test]
 fn agent_scope_and_key_binding() {
     let world = World::dev();
     let rows: [(&str, &str, &str, &[&str], Ruling, &[Reason]); 10] = [
-        (
-            "an agent for itself",
-            "key_casey",
-            "Casey",
-            &["READ_REPO"],
-            Allow,
-            &[],
-        ),
-        (
-            "beyond its profile",
-            "key_casey",
-            "Casey",
-            &["MERGE"],
-            Deny,
-            &[Reason::EffectOutOfScope],
-        ),
-        (
-            "an agent for another",
-            "key_casey",
-            "Jordan",
-            &["READ_REPO"],
-            Deny,
-            &[Reason::AgentKeyMismatch],
-        ),
-        (
-            "an agent as a human",
-            "key_casey",
-            "Human",
-            &["DEPLOY"],
-            Deny,
-            &[Reason::AgentKeyMismatch],
-        ),
+        ("an agent for itself", "key_casey", "Casey", &["READ_REPO"], Allow, &[]),
+        ("beyond its profile", "key_casey", "Casey", &["MERGE"], Deny, &[Reason::EffectOutOfScope]),
+        ("an agent for another", "key_casey", "Jordan", &["READ_REPO"], Deny, &[Reason::AgentKeyMismatch]),
+        ("an agent as a human", "key_casey", "Human", &["DEPLOY"], Deny, &[Reason::AgentKeyMismatch]),
         (
             "an agent for another, beyond",
             "key_casey",
@@ -370,22 +250,8 @@ fn agent_scope_and_key_binding() {
             Deny,
             &[Reason::EffectOutOfScope, Reason::AgentKeyMismatch],
         ),
-        (
-            "a service",
-            "key_legacy",
-            "Casey",
-            &["READ_REPO"],
-            Deny,
-            &[Reason::AgentKeyMismatch],
-        ),
-        (
-            "a human for an agent",
-            "key_lee",
-            "Casey",
-            &["READ_REPO"],
-            Allow,
-            &[],
-        ),
+        ("a service", "key_legacy", "Casey", &["READ_REPO"], Deny, &[Reason::AgentKeyMismatch]),
+        ("a human for an agent", "key_lee", "Casey", &["READ_REPO"], Allow, &[]),
         (
             "an admin for an agent, within its limits",
             "key_ops",
@@ -394,36 +260,12 @@ fn agent_scope_and_key_binding() {
             Deny,
             &[Reason::EffectOutOfScope],
         ),
-        (
-            "an agent nobody listed",
-            "key_ops",
-            "Mallory",
-            &["READ_REPO"],
-            Allow,
-            &[],
-        ),
-        (
-            "an agent nobody listed, beyond",
-            "key_ops",
-            "Mallory",
-            &["RUN_TESTS"],
-            Deny,
-            &[Reason::EffectOutOfScope],
-        ),
+        ("an agent nobody listed", "key_ops", "Mallory", &["READ_REPO"], Allow, &[]),
+        ("an agent nobody listed, beyond", "key_ops", "Mallory", &["RUN_TESTS"], Deny, &[Reason::EffectOutOfScope]),
     ];
     for (what, key, agent, tags, ruling, reasons) in rows {
-        let report = report(
-            &world,
-            key,
-            plain("p", agent, tags),
-            Vec::new(),
-            GateName::AgentScope,
-        );
-        assert_eq!(
-            (report.ruling, &report.reasons[..]),
-            (ruling, reasons),
-            "{what}"
-        );
+        let report = report(&world, key, plain("p", agent, tags), Vec::new(), GateName::AgentScope);
+        assert_eq!((report.ruling, &report.reasons[..]), (ruling, reasons), "{what}");
     }
 }
 
@@ -436,12 +278,7 @@ fn risk() {
         &[
             ("nothing declared: the floor", |_| {}, Allow, &[]),
             ("equal to the cap", |p| p.risk_score = Some(0.6), Allow, &[]),
-            (
-                "above",
-                |p| p.risk_score = Some(0.61),
-                RequireHuman,
-                &[Reason::RiskAboveAgentMax],
-            ),
+            ("above", |p| p.risk_score = Some(0.61), RequireHuman, &[Reason::RiskAboveAgentMax]),
             (
                 "declared lower than it is",
                 |p| {
@@ -480,17 +317,8 @@ fn risk() {
     // 0.1 and 0.2 make 0.3, which is what an agent that nobody listed may take.
     let mut proposal = plain("p", "Mallory", &["READ_REPO"]);
     proposal.reversibility_class = Some("IRREVERSIBLE".into());
-    let exact = report(
-        &World::dev(),
-        "key_ops",
-        proposal,
-        Vec::new(),
-        GateName::Risk,
-    );
-    assert_eq!(
-        (exact.ruling, &exact.facts["floor"], &exact.facts["max"]),
-        (Allow, &json!(0.3), &json!(0.3))
-    );
+    let exact = report(&World::dev(), "key_ops", proposal, Vec::new(), GateName::Risk);
+    assert_eq!((exact.ruling, &exact.facts["floor"], &exact.facts["max"]), (Allow, &json!(0.3), &json!(0.3)));
 }
 
 #[test]
@@ -501,18 +329,8 @@ fn human_only() {
         &plain("p", "Human", &["READ_REPO"]),
         &[
             ("neither", |_| {}, Allow, &[]),
-            (
-                "an effect",
-                |p| p.effects = effects(&["DEPLOY"]),
-                RequireHuman,
-                &[Reason::HumanOnlyEffect],
-            ),
-            (
-                "a tool",
-                |p| p.actions = publish("q").actions,
-                RequireHuman,
-                &[Reason::ToolRequiresHuman],
-            ),
+            ("an effect", |p| p.effects = effects(&["DEPLOY"]), RequireHuman, &[Reason::HumanOnlyEffect]),
+            ("a tool", |p| p.actions = publish("q").actions, RequireHuman, &[Reason::ToolRequiresHuman]),
             (
                 "both",
                 |p| {
@@ -528,27 +346,14 @@ fn human_only() {
 
 #[test]
 fn artifact_findings() {
-    let finding = |place: &str| Finding {
-        place: place.into(),
-        kind: "aws_access_key".into(),
-    };
+    let finding = |place: &str| Finding { place: place.into(), kind: "aws_access_key".into() };
     let world = World::dev();
     for (findings, ruling, reasons) in [
         (vec![], Allow, &[][..]),
         (vec![finding("/summary")], Deny, &[Reason::SecretInCommand]),
-        (
-            vec![finding("/summary"), finding("/artifacts/0/content")],
-            Deny,
-            &[Reason::SecretInCommand],
-        ),
+        (vec![finding("/summary"), finding("/artifacts/0/content")], Deny, &[Reason::SecretInCommand]),
     ] {
-        let report = report(
-            &world,
-            "key_casey",
-            read("p"),
-            findings,
-            GateName::ArtifactFindings,
-        );
+        let report = report(&world, "key_casey", read("p"), findings, GateName::ArtifactFindings);
         assert_eq!((report.ruling, &report.reasons[..]), (ruling, reasons));
     }
 }
@@ -556,14 +361,7 @@ fn artifact_findings() {
 fn way_back(proof: &Value) -> Ruling {
     let mut proposal = patch("p");
     proposal.rollback_proof = Some(proof.clone());
-    report(
-        &World::dev(),
-        "key_casey",
-        proposal,
-        Vec::new(),
-        GateName::Reversibility,
-    )
-    .ruling
+    report(&World::dev(), "key_casey", proposal, Vec::new(), GateName::Reversibility).ruling
 }
 
 #[test]
@@ -574,12 +372,7 @@ fn reversibility() {
         &patch("p"),
         &[
             ("reversible, with proof", |_| {}, Allow, &[]),
-            (
-                "reversible, without",
-                |p| p.rollback_proof = None,
-                Deny,
-                &[Reason::RollbackProofMissing],
-            ),
+            ("reversible, without", |p| p.rollback_proof = None, Deny, &[Reason::RollbackProofMissing]),
             (
                 "reversible, without, as a draft",
                 |p| {
@@ -589,12 +382,7 @@ fn reversibility() {
                 Deny,
                 &[Reason::RollbackProofMissing],
             ),
-            (
-                "partially, with proof",
-                |p| class(p, "PARTIALLY_REVERSIBLE"),
-                Allow,
-                &[],
-            ),
+            ("partially, with proof", |p| class(p, "PARTIALLY_REVERSIBLE"), Allow, &[]),
             (
                 "partially, without",
                 |p| {
@@ -614,12 +402,7 @@ fn reversibility() {
                 Allow,
                 &[],
             ),
-            (
-                "irreversible",
-                |p| class(p, "IRREVERSIBLE"),
-                RequireHuman,
-                &[Reason::Irreversible],
-            ),
+            ("irreversible", |p| class(p, "IRREVERSIBLE"), RequireHuman, &[Reason::Irreversible]),
             (
                 "irreversible, with a proof all the same",
                 |p| {
@@ -629,18 +412,8 @@ fn reversibility() {
                 RequireHuman,
                 &[Reason::Irreversible],
             ),
-            (
-                "a class nobody knows",
-                |p| class(p, "reversible"),
-                Deny,
-                &[Reason::ReversibilityUnknown],
-            ),
-            (
-                "no class",
-                |p| p.reversibility_class = None,
-                Deny,
-                &[Reason::ReversibilityUndeclared],
-            ),
+            ("a class nobody knows", |p| class(p, "reversible"), Deny, &[Reason::ReversibilityUnknown]),
+            ("no class", |p| p.reversibility_class = None, Deny, &[Reason::ReversibilityUndeclared]),
             (
                 "no class, and a human looks anyway",
                 |p| {
@@ -650,18 +423,8 @@ fn reversibility() {
                 RequireHuman,
                 &[Reason::Irreversible],
             ),
-            (
-                "a mode nobody knows",
-                |p| mode(p, "COMMIT"),
-                Deny,
-                &[Reason::ExecutionModeUnknown],
-            ),
-            (
-                "a mode the tool does not have",
-                |p| mode(p, "preview"),
-                Deny,
-                &[Reason::ModeUnsupported],
-            ),
+            ("a mode nobody knows", |p| mode(p, "COMMIT"), Deny, &[Reason::ExecutionModeUnknown]),
+            ("a mode the tool does not have", |p| mode(p, "preview"), Deny, &[Reason::ModeUnsupported]),
             (
                 "no class, odd mode",
                 |p| {
@@ -669,10 +432,7 @@ fn reversibility() {
                     mode(p, "");
                 },
                 Deny,
-                &[
-                    Reason::ExecutionModeUnknown,
-                    Reason::ReversibilityUndeclared,
-                ],
+                &[Reason::ExecutionModeUnknown, Reason::ReversibilityUndeclared],
             ),
         ],
     );
@@ -682,30 +442,15 @@ fn reversibility() {
         &read("p"),
         &[
             ("reads only", |_| {}, Allow, &[]),
-            (
-                "reads only, reversible without proof",
-                |p| class(p, "REVERSIBLE"),
-                Allow,
-                &[],
-            ),
+            ("reads only, reversible without proof", |p| class(p, "REVERSIBLE"), Allow, &[]),
             (
                 "reads only, says it is irreversible",
                 |p| class(p, "IRREVERSIBLE"),
                 RequireHuman,
                 &[Reason::Irreversible],
             ),
-            (
-                "reads only, a class nobody knows",
-                |p| class(p, ""),
-                Deny,
-                &[Reason::ReversibilityUnknown],
-            ),
-            (
-                "reads only, a mode nobody knows",
-                |p| mode(p, "yolo"),
-                Deny,
-                &[Reason::ExecutionModeUnknown],
-            ),
+            ("reads only, a class nobody knows", |p| class(p, ""), Deny, &[Reason::ReversibilityUnknown]),
+            ("reads only, a mode nobody knows", |p| mode(p, "yolo"), Deny, &[Reason::ExecutionModeUnknown]),
         ],
     );
 }
@@ -721,40 +466,16 @@ fn mode(proposal: &mut Proposal, mode: &str) {
 #[test]
 fn a_way_back_has_content() {
     for (proof, ruling) in [
-        (
-            json!({"description": "undo it", "rollback_tool": "apply_patch"}),
-            Allow,
-        ),
-        (
-            json!({"description": "undo it", "manual_steps": "git revert"}),
-            Allow,
-        ),
-        (
-            json!({"description": "undo it", "manual_steps": ["", "git revert"]}),
-            Allow,
-        ),
-        (
-            json!({"description": "undo it", "rollback_tool": null, "manual_steps": ["git revert"]}),
-            Allow,
-        ),
+        (json!({"description": "undo it", "rollback_tool": "apply_patch"}), Allow),
+        (json!({"description": "undo it", "manual_steps": "git revert"}), Allow),
+        (json!({"description": "undo it", "manual_steps": ["", "git revert"]}), Allow),
+        (json!({"description": "undo it", "rollback_tool": null, "manual_steps": ["git revert"]}), Allow),
         (json!({"description": "undo it"}), Deny),
-        (
-            json!({"description": " ", "rollback_tool": "apply_patch"}),
-            Deny,
-        ),
+        (json!({"description": " ", "rollback_tool": "apply_patch"}), Deny),
         (json!({"rollback_tool": "apply_patch"}), Deny),
-        (
-            json!({"description": "undo it", "rollback_tool": "undo", "manual_steps": "git revert"}),
-            Deny,
-        ),
-        (
-            json!({"description": "undo it", "rollback_tool": 7, "manual_steps": "git revert"}),
-            Deny,
-        ),
-        (
-            json!({"description": "undo it", "manual_steps": [" ", 7]}),
-            Deny,
-        ),
+        (json!({"description": "undo it", "rollback_tool": "undo", "manual_steps": "git revert"}), Deny),
+        (json!({"description": "undo it", "rollback_tool": 7, "manual_steps": "git revert"}), Deny),
+        (json!({"description": "undo it", "manual_steps": [" ", 7]}), Deny),
         (json!({}), Deny),
         (json!([]), Deny),
         (json!("git revert"), Deny),
@@ -772,12 +493,7 @@ fn budget() {
         &patch("p"),
         &[
             ("the default envelope", |_| {}, Allow, &[]),
-            (
-                "a narrow one",
-                |p| envelope(p, json!({"max_write_scope": "none"})),
-                Deny,
-                &[Reason::WriteScopeExceeded],
-            ),
+            ("a narrow one", |p| envelope(p, json!({"max_write_scope": "none"})), Deny, &[Reason::WriteScopeExceeded]),
             (
                 "a wide one, beyond the agent",
                 |p| {
@@ -824,18 +540,8 @@ fn budget() {
                 Deny,
                 &[Reason::RuntimeExceeded],
             ),
-            (
-                "an invalid one",
-                |p| envelope(p, json!({"max_steps": 0})),
-                Deny,
-                &[Reason::EnvelopeInvalid],
-            ),
-            (
-                "one without a model",
-                |p| p.deployment_envelope = Some(json!({})),
-                Deny,
-                &[Reason::EnvelopeInvalid],
-            ),
+            ("an invalid one", |p| envelope(p, json!({"max_steps": 0})), Deny, &[Reason::EnvelopeInvalid]),
+            ("one without a model", |p| p.deployment_envelope = Some(json!({})), Deny, &[Reason::EnvelopeInvalid]),
             (
                 "both",
                 |p| {
@@ -856,16 +562,9 @@ fn envelope(proposal: &mut Proposal, budget: Value) {
 #[test]
 fn open_weights_are_kept_to_the_sandbox() {
     let mut proposal = publish("p");
-    proposal.deployment_envelope = Some(
-        json!({"model_id": "llama", "model_source": "open", "autonomy_budget": {"max_write_scope": "staging"}}),
-    );
-    let report = report(
-        &World::dev(),
-        "key_jordan",
-        proposal,
-        Vec::new(),
-        GateName::Budget,
-    );
+    proposal.deployment_envelope =
+        Some(json!({"model_id": "llama", "model_source": "open", "autonomy_budget": {"max_write_scope": "staging"}}));
+    let report = report(&World::dev(), "key_jordan", proposal, Vec::new(), GateName::Budget);
     assert_eq!(report.reasons, [Reason::WriteScopeExceeded]);
 }
 
@@ -875,17 +574,8 @@ fn the_default_policy_is_the_one_that_was_reviewed() {
     let bundle = default_bundle();
     assert_eq!(bundle.effects.len(), 12);
     assert_eq!(
-        bundle
-            .agents
-            .iter()
-            .map(|a| a.name.as_str())
-            .collect::<Vec<_>>(),
+        bundle.agents.iter().map(|a| a.name.as_str()).collect::<Vec<_>>(),
         ["Casey", "Jordan", "Riley", "Human"]
     );
-    assert_eq!(
-        bundle.digest(),
-        domain::policy::Bundle::parse(&bundle.to_bytes())
-            .unwrap()
-            .digest()
-    );
+    assert_eq!(bundle.digest(), domain::policy::Bundle::parse(&bundle.to_bytes()).unwrap().digest());
 }

@@ -17,13 +17,7 @@ fn the_strictest_ruling_wins_and_every_reason_is_there() {
     };
     let rows: [Row<'_>; 11] = [
         ("nothing wrong", "key_casey", read("p"), Allow, &[]),
-        (
-            "nothing wrong, signed work",
-            "key_casey",
-            patch("p"),
-            Allow,
-            &[],
-        ),
+        ("nothing wrong, signed work", "key_casey", patch("p"), Allow, &[]),
         (
             "tool and irreversibility",
             "key_jordan",
@@ -41,28 +35,16 @@ fn the_strictest_ruling_wins_and_every_reason_is_there() {
         (
             "risk and reversibility",
             "key_casey",
-            Proposal {
-                risk_score: Some(1.0),
-                reversibility_class: None,
-                ..patch("p")
-            },
+            Proposal { risk_score: Some(1.0), reversibility_class: None, ..patch("p") },
             RequireHuman,
             &[R::RiskAboveAgentMax, R::Irreversible],
         ),
         (
             "denied outweighs lacking evidence",
             "key_casey",
-            no_evidence(Proposal {
-                effects: effects(&["WRITE_PATCH", "MERGE"]),
-                ..patch("p")
-            }),
+            no_evidence(Proposal { effects: effects(&["WRITE_PATCH", "MERGE"]), ..patch("p") }),
             Deny,
-            &[
-                R::EvidenceMissing,
-                R::EffectOutOfScope,
-                R::RiskAboveAgentMax,
-                R::HumanOnlyEffect,
-            ],
+            &[R::EvidenceMissing, R::EffectOutOfScope, R::RiskAboveAgentMax, R::HumanOnlyEffect],
         ),
         (
             "forbidden and irreversible is not a human's to allow",
@@ -72,12 +54,7 @@ fn the_strictest_ruling_wins_and_every_reason_is_there() {
                 ..plain("p", "Human", &["READ_SECRETS", "DEPLOY"])
             },
             Deny,
-            &[
-                R::ForbiddenEffect,
-                R::EffectOutOfScope,
-                R::HumanOnlyEffect,
-                R::Irreversible,
-            ],
+            &[R::ForbiddenEffect, R::EffectOutOfScope, R::HumanOnlyEffect, R::Irreversible],
         ),
         (
             "deploying without a class",
@@ -89,10 +66,7 @@ fn the_strictest_ruling_wins_and_every_reason_is_there() {
         (
             "the envelope and a stranger's effect",
             "key_casey",
-            Proposal {
-                deployment_envelope: Some(json!([])),
-                ..plain("p", "Casey", &["READ_REPO", "OTHER"])
-            },
+            Proposal { deployment_envelope: Some(json!([])), ..plain("p", "Casey", &["READ_REPO", "OTHER"]) },
             Deny,
             &[
                 R::UnknownEffect,
@@ -106,28 +80,16 @@ fn the_strictest_ruling_wins_and_every_reason_is_there() {
         (
             "a tool nobody knows, in a mode nobody knows",
             "key_casey",
-            Proposal {
-                actions: vec![action("rm", &[])],
-                execution_mode: Some("now".into()),
-                ..read("p")
-            },
+            Proposal { actions: vec![action("rm", &[])], execution_mode: Some("now".into()), ..read("p") },
             Deny,
             &[R::ToolNotInManifest, R::ExecutionModeUnknown],
         ),
         (
             "for another agent, with a tool of a wider scope",
             "key_casey",
-            Proposal {
-                deployment_envelope: None,
-                ..publish("p")
-            },
+            Proposal { deployment_envelope: None, ..publish("p") },
             Deny,
-            &[
-                R::AgentKeyMismatch,
-                R::ToolRequiresHuman,
-                R::Irreversible,
-                R::WriteScopeExceeded,
-            ],
+            &[R::AgentKeyMismatch, R::ToolRequiresHuman, R::Irreversible, R::WriteScopeExceeded],
         ),
     ];
     let world = World::dev();
@@ -137,11 +99,7 @@ fn the_strictest_ruling_wins_and_every_reason_is_there() {
         }
         let group = world.clone().propose(key, proposal).unwrap();
         let ruled = decision(&group);
-        assert_eq!(
-            (ruled.ruling, &ruled.reasons[..]),
-            (ruling, reasons),
-            "{what}"
-        );
+        assert_eq!((ruled.ruling, &ruled.reasons[..]), (ruling, reasons), "{what}");
         assert_eq!(ruled.required.is_some(), ruling == RequireHuman, "{what}");
         assert_eq!(ruled.allowed_effects.is_empty(), ruling != Allow, "{what}");
         let last = types(&group).pop().unwrap();
@@ -165,19 +123,11 @@ fn everything_wrong_at_once() {
         confidence: None,
         claim: domain::content::Content::Inline(json!("surely")),
     }];
-    proposal.actions = vec![
-        action("rm", &[]),
-        action("publish", &[]),
-        action("echo", &[]),
-    ];
+    proposal.actions = vec![action("rm", &[]), action("publish", &[]), action("echo", &[])];
     proposal.execution_mode = Some("draft".into());
     proposal.reversibility_class = Some("REVERSIBLE".into());
-    proposal.deployment_envelope =
-        Some(json!({"model_id": "m", "autonomy_budget": {"max_steps": 1}}));
-    let findings = vec![Finding {
-        place: "/summary".into(),
-        kind: "private_key".into(),
-    }];
+    proposal.deployment_envelope = Some(json!({"model_id": "m", "autonomy_budget": {"max_steps": 1}}));
+    let findings = vec![Finding { place: "/summary".into(), kind: "private_key".into() }];
     let group = world.propose_with("key_casey", proposal, findings).unwrap();
     assert_eq!(decision(&group).ruling, Deny);
     assert_eq!(
@@ -211,32 +161,17 @@ fn what_lacked_evidence_can_be_put_forward_again() {
     let mut blind = patch("p-1");
     blind.truth_account.observations.clear();
     world.propose("key_casey", blind).unwrap();
-    world
-        .propose("key_casey", plain("p-deny", "Casey", &["MERGE"]))
-        .unwrap();
-    let again = |name: &str, earlier: &str| Proposal {
-        supersedes: Some(crate::material::id(earlier)),
-        ..patch(name)
-    };
+    world.propose("key_casey", plain("p-deny", "Casey", &["MERGE"])).unwrap();
+    let again = |name: &str, earlier: &str| Proposal { supersedes: Some(crate::material::id(earlier)), ..patch(name) };
     let group = world.propose("key_casey", again("p-2", "p-1")).unwrap();
     assert_eq!(decision(&group).ruling, Allow);
-    assert_eq!(
-        group[0].event.header.causes,
-        [world.groups[6].events[0].event.header.seq]
-    );
+    assert_eq!(group[0].event.header.causes, [world.groups[6].events[0].event.header.seq]);
     for (earlier, reason) in [
         ("p-deny", R::ContentConflict),
         ("p-2", R::ContentConflict),
         ("p-9", R::ProposalUnknown),
         ("p-3", R::ProposalUnknown),
     ] {
-        assert_eq!(
-            world
-                .propose("key_casey", again("p-3", earlier))
-                .unwrap_err()
-                .reason,
-            reason,
-            "{earlier}"
-        );
+        assert_eq!(world.propose("key_casey", again("p-3", earlier)).unwrap_err().reason, reason, "{earlier}");
     }
 }

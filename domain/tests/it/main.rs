@@ -29,4 +29,5 @@ mod repeats;
 mod results;
 mod tamper;
 mod transitions;
+mod views;
 mod world;

@@ -22,18 +22,9 @@ pub(crate) const ORIGIN: &str = "ledger.example/test";
 
 /// The files of the default policy.
 pub(crate) const DEFAULT_POLICY: [(&str, &str); 3] = [
-    (
-        "agents.toml",
-        include_str!("../../../policy/default/agents.toml"),
-    ),
-    (
-        "approvals.toml",
-        include_str!("../../../policy/default/approvals.toml"),
-    ),
-    (
-        "effects.toml",
-        include_str!("../../../policy/default/effects.toml"),
-    ),
+    ("agents.toml", include_str!("../../../policy/default/agents.toml")),
+    ("approvals.toml", include_str!("../../../policy/default/approvals.toml")),
+    ("effects.toml", include_str!("../../../policy/default/effects.toml")),
 ];
 
 const MANIFEST: &str = r#"{
@@ -77,9 +68,7 @@ pub(crate) fn secret(byte: u8) -> SecretKey {
 }
 
 pub(crate) fn vkey(name: &str, key: &SecretKey) -> String {
-    SignerKey::new(KeyName::new(name).unwrap(), key.clone())
-        .verifier()
-        .to_string()
+    SignerKey::new(KeyName::new(name).unwrap(), key.clone()).verifier().to_string()
 }
 
 pub(crate) fn default_bundle() -> Bundle {
@@ -94,19 +83,11 @@ pub(crate) fn effects(tags: &[&str]) -> Effects {
     tags.iter().map(|tag| Effect::new(*tag).unwrap()).collect()
 }
 
-pub(crate) fn api_key(
-    key_id: &str,
-    kind: PrincipalKind,
-    principal: &str,
-    scopes: &[Scope],
-) -> NewKey {
+pub(crate) fn api_key(key_id: &str, kind: PrincipalKind, principal: &str, scopes: &[Scope]) -> NewKey {
     NewKey {
         key_id: id(key_id),
         credential: Credential::Api(sha256(key_id.as_bytes())),
-        principal: Principal {
-            kind,
-            id: id(principal),
-        },
+        principal: Principal { kind, id: id(principal) },
         scopes: scopes.iter().copied().collect(),
         effect_scopes: None,
         max_risk: 1.0,
@@ -115,12 +96,7 @@ pub(crate) fn api_key(
     }
 }
 
-pub(crate) fn public_key(
-    key: &SecretKey,
-    kind: PrincipalKind,
-    principal: &str,
-    scopes: &[Scope],
-) -> NewKey {
+pub(crate) fn public_key(key: &SecretKey, kind: PrincipalKind, principal: &str, scopes: &[Scope]) -> NewKey {
     NewKey {
         key_id: id(&key.public().key_id().to_string()),
         credential: Credential::Ed25519(key.public()),
@@ -131,10 +107,7 @@ pub(crate) fn public_key(
 pub(crate) fn action(tool: &str, inputs: &[(&str, Value)]) -> Action {
     Action {
         tool: id(tool),
-        inputs: inputs
-            .iter()
-            .map(|(name, value)| ((*name).to_owned(), value.clone()))
-            .collect(),
+        inputs: inputs.iter().map(|(name, value)| ((*name).to_owned(), value.clone())).collect(),
         bodies: std::collections::BTreeMap::new(),
     }
 }
@@ -147,10 +120,7 @@ pub(crate) fn plain(name: &str, agent: &str, tags: &[&str]) -> Proposal {
         agent: id(agent),
         summary: Text::Inline("as agreed".into()),
         effects: effects(tags),
-        truth_account: TruthAccount {
-            observations: vec![seen("the test fails")],
-            claims: Vec::new(),
-        },
+        truth_account: TruthAccount { observations: vec![seen("the test fails")], claims: Vec::new() },
         artifacts: Vec::new(),
         actions: Vec::new(),
         risk_score: None,
@@ -164,11 +134,7 @@ pub(crate) fn plain(name: &str, agent: &str, tags: &[&str]) -> Proposal {
 }
 
 pub(crate) fn seen(text: &str) -> Observation {
-    Observation {
-        text: Text::Inline(text.into()),
-        kind: None,
-        cites: Vec::new(),
-    }
+    Observation { text: Text::Inline(text.into()), kind: None, cites: Vec::new() }
 }
 
 /// Casey reads a file: ALLOW, and may be tried again.
@@ -184,9 +150,7 @@ pub(crate) fn patch(name: &str) -> Proposal {
     Proposal {
         actions: vec![action("apply_patch", &[("patch", json!("--- a\n+++ b\n"))])],
         reversibility_class: Some("REVERSIBLE".into()),
-        rollback_proof: Some(
-            json!({"description": "reverse the patch", "rollback_tool": "apply_patch"}),
-        ),
+        rollback_proof: Some(json!({"description": "reverse the patch", "rollback_tool": "apply_patch"})),
         ..plain(name, "Casey", &["WRITE_PATCH"])
     }
 }
@@ -196,20 +160,13 @@ pub(crate) fn publish(name: &str) -> Proposal {
     Proposal {
         actions: vec![action("publish", &[("path", json!("target/tool"))])],
         reversibility_class: Some("IRREVERSIBLE".into()),
-        deployment_envelope: Some(
-            json!({"model_id": "m", "autonomy_budget": {"max_write_scope": "staging"}}),
-        ),
+        deployment_envelope: Some(json!({"model_id": "m", "autonomy_budget": {"max_write_scope": "staging"}})),
         ..plain(name, "Jordan", &["BUILD_ARTIFACT"])
     }
 }
 
 /// A runner's report on a whole job.
-pub(crate) fn report(
-    job: &Job,
-    lease: Option<LeafIndex>,
-    attempt: u32,
-    status: ResultStatus,
-) -> JobResult {
+pub(crate) fn report(job: &Job, lease: Option<LeafIndex>, attempt: u32, status: ResultStatus) -> JobResult {
     let completed = status == ResultStatus::Completed;
     let done = |action: &Action| ActionResult {
         tool: action.tool.clone(),
@@ -219,12 +176,7 @@ pub(crate) fn report(
         detail: None,
         duration_ms: 12,
     };
-    let log = Artifact {
-        kind: "log".into(),
-        path: "run.log".into(),
-        sha256: sha256(b"log"),
-        length: 3,
-    };
+    let log = Artifact { kind: "log".into(), path: "run.log".into(), sha256: sha256(b"log"), length: 3 };
     JobResult {
         job_id: job.job_id.clone(),
         attempt,

@@ -20,25 +20,14 @@ fn ruling(world: &World, proposal: &Proposal, findings: &[Finding]) -> Ruling {
         on_behalf_of: Some(proposal.agent.clone()),
     };
     let actions = gate::effective_actions(proposal);
-    let input = GateInput::new(
-        proposal,
-        &actions,
-        findings,
-        &actor,
-        &world.policy,
-        TreeSize::new(6),
-    );
+    let input = GateInput::new(proposal, &actions, findings, &actor, &world.policy, TreeSize::new(6));
     gate::strictest(&gate::run(&input))
 }
 
 /// Effects that a tool of the proposal has: declaring these is what is asked for, so it may well help.
 fn of_its_tools(proposal: &Proposal, tag: &Effect) -> bool {
     let tools = manifest().tools;
-    proposal
-        .actions
-        .iter()
-        .filter_map(|a| tools.get(&a.tool))
-        .any(|tool| tool.effects.contains(tag))
+    proposal.actions.iter().filter_map(|a| tools.get(&a.tool)).any(|tool| tool.effects.contains(tag))
 }
 
 proptest! {
@@ -80,12 +69,6 @@ proptest! {
 fn an_undeclared_class_is_denied_unless_a_human_looks() {
     let world = World::dev();
     let undeclared = |tags: &'static [&'static str]| crate::material::plain("p", "Human", tags);
-    assert_eq!(
-        ruling(&world, &undeclared(&["RUN_TESTS"]), &[]),
-        Ruling::Deny
-    );
-    assert_eq!(
-        ruling(&world, &undeclared(&["RUN_TESTS", "DEPLOY"]), &[]),
-        Ruling::RequireHuman
-    );
+    assert_eq!(ruling(&world, &undeclared(&["RUN_TESTS"]), &[]), Ruling::Deny);
+    assert_eq!(ruling(&world, &undeclared(&["RUN_TESTS", "DEPLOY"]), &[]), Ruling::RequireHuman);
 }

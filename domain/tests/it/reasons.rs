@@ -1,9 +1,7 @@
 //! Every reason is given by somebody: for each one that the domain gives there is a way to provoke it here, and the
 //! rest stand in a list of what only an edge can say.
 
-use crate::material::{
-    action, api_key, default_bundle, id, patch, plain, publish, read, report, secret,
-};
+use crate::material::{action, api_key, default_bundle, id, patch, plain, publish, read, report, secret};
 use crate::world::{World, by, decision, leased, minted};
 use domain::command::{Caller, Command, KeyChange, Rejection};
 use domain::content::{Content, Text};
@@ -47,32 +45,18 @@ fn asked() -> World {
 
 fn working() -> (World, JobResult) {
     let mut world = World::dev();
-    let job = minted(&world.propose("key_casey", patch("p")).unwrap())
-        .unwrap()
-        .clone();
+    let job = minted(&world.propose("key_casey", patch("p")).unwrap()).unwrap().clone();
     let (at, _) = leased(&world.lease().unwrap());
     (world, report(&job, Some(at), 1, ResultStatus::Completed))
 }
 
 fn reported(world: &mut World, result: JobResult) -> Outcome {
-    let authored = Some(world.signed(
-        domain::authored::StatementKind::Result,
-        &result,
-        &world.runner,
-    ));
-    world.run(Command::RecordResult {
-        by: crate::world::by_signature(&world.runner),
-        result,
-        authored,
-    })
+    let authored = Some(world.signed(domain::authored::StatementKind::Result, &result, &world.runner));
+    world.run(Command::RecordResult { by: crate::world::by_signature(&world.runner), result, authored })
 }
 
 fn changed(key: &str, change: KeyChange) -> Outcome {
-    World::dev().run(Command::ChangeKey {
-        by: by("key_ops"),
-        key_id: id(key),
-        change,
-    })
+    World::dev().run(Command::ChangeKey { by: by("key_ops"), key_id: id(key), change })
 }
 
 /// What the gates say of a proposal.
@@ -87,24 +71,17 @@ fn ruled(reason: Reason) -> Outcome {
         R::ToolInputInvalid => casey(|p| p.actions[0].inputs.clear()),
         R::EffectUndeclared => casey(|p| p.actions = vec![action("run_tests", &[])]),
         R::SecretInCommand => {
-            let finding = Finding {
-                place: "/summary".into(),
-                kind: "jwt".into(),
-            };
+            let finding = Finding { place: "/summary".into(), kind: "jwt".into() };
             World::dev().propose_with("key_casey", read("p"), vec![finding])
         }
         R::EvidenceMissing => casey(|p| p.truth_account.observations.clear()),
         R::EvidenceKindMissing => {
-            let world = World::with(|b| {
-                b.effects.get_mut("WRITE_PATCH").unwrap().evidence = ["diff".to_owned()].into()
-            });
+            let world =
+                World::with(|b| b.effects.get_mut("WRITE_PATCH").unwrap().evidence = ["diff".to_owned()].into());
             world.clone().propose("key_casey", patch("p"))
         }
         R::ClaimConfidenceInvalid => casey(|p| {
-            p.truth_account.claims = vec![Claim {
-                confidence: None,
-                claim: Content::Inline(json!("so")),
-            }];
+            p.truth_account.claims = vec![Claim { confidence: None, claim: Content::Inline(json!("so")) }];
         }),
         R::CitedEventMissing => casey(|p| p.truth_account.observations[0].cites = vec![1_000]),
         R::EffectOutOfScope => lee("p", &["COMPUTE"]),
@@ -118,16 +95,11 @@ fn ruled(reason: Reason) -> Outcome {
         R::ExecutionModeUnknown => casey(|p| p.execution_mode = Some("yolo".into())),
         R::ModeUnsupported => casey(|p| p.execution_mode = Some("preview".into())),
         R::EnvelopeInvalid => casey(|p| p.deployment_envelope = Some(json!({}))),
-        R::WriteScopeExceeded => World::dev().propose(
-            "key_jordan",
-            Proposal {
-                deployment_envelope: None,
-                ..publish("p")
-            },
-        ),
+        R::WriteScopeExceeded => {
+            World::dev().propose("key_jordan", Proposal { deployment_envelope: None, ..publish("p") })
+        }
         R::RuntimeExceeded => casey(|p| {
-            p.deployment_envelope =
-                Some(json!({"model_id": "m", "autonomy_budget": {"max_steps": 1}}));
+            p.deployment_envelope = Some(json!({"model_id": "m", "autonomy_budget": {"max_steps": 1}}));
             p.cleanup_cost = Some("HIGH".into());
         }),
         R::HumanApproved => asked().says("key_lee", Verb::Grant, "p"),
@@ -135,9 +107,7 @@ fn ruled(reason: Reason) -> Outcome {
         R::ApprovalExpired => {
             let mut world = asked();
             world.pass_minutes(61);
-            world.run(Command::ExpireApproval {
-                proposal_id: id("p"),
-            })
+            world.run(Command::ExpireApproval { proposal_id: id("p") })
         }
         other => panic!("no gate gives {other}"),
     }
@@ -148,41 +118,24 @@ fn key_refusal(reason: Reason) -> Outcome {
     use Reason as R;
     let mut world = World::dev();
     let key = |change: fn(&mut NewKey)| {
-        let mut key = api_key(
-            "key_x",
-            PrincipalKind::Agent,
-            "Casey",
-            &[Scope::ProposalCreate],
-        );
+        let mut key = api_key("key_x", PrincipalKind::Agent, "Casey", &[Scope::ProposalCreate]);
         change(&mut key);
         key
     };
     match reason {
         R::KeyRequired => {
             let (proposal, findings) = (Box::new(read("p")), Vec::new());
-            world.run(Command::SubmitProposal {
-                by: Caller::anonymous(),
-                proposal,
-                findings,
-                authored: None,
-            })
+            world.run(Command::SubmitProposal { by: Caller::anonymous(), proposal, findings, authored: None })
         }
         R::KeyUnknown => world.propose("key_nobody", read("p")),
         R::KeyDisabled => changed("key_ops", KeyChange::Disable),
         R::KeyExpired => {
-            world
-                .enrol(NewKey {
-                    expires: Some(world.now),
-                    ..key(|_| {})
-                })
-                .unwrap();
+            world.enrol(NewKey { expires: Some(world.now), ..key(|_| {}) }).unwrap();
             world.propose("key_x", read("p"))
         }
         R::ScopeMissing => world.propose("key_max", read("p")),
         R::KeyEffectScope => {
-            world
-                .enrol(key(|key| key.effect_scopes = Some(Default::default())))
-                .unwrap();
+            world.enrol(key(|key| key.effect_scopes = Some(Default::default()))).unwrap();
             world.propose("key_x", read("p"))
         }
         R::KeyRiskCap => {
@@ -191,33 +144,19 @@ fn key_refusal(reason: Reason) -> Outcome {
         }
         R::RootRequired => {
             let key = crate::material::public_key(&secret(50), PrincipalKind::Human, "ann", &[]);
-            world.run(Command::CreateKey {
-                by: by("key_ops"),
-                key,
-                authored: None,
-            })
+            world.run(Command::CreateKey { by: by("key_ops"), key, authored: None })
         }
         R::SignatureInvalid => {
             let (sam, answer) = (secret(7), asked().answer_to("p", Verb::Grant));
             let mut world = asked();
-            let authored =
-                Some(world.signed(domain::authored::StatementKind::Answer, &answer, &sam));
-            world.run(Command::AnswerApproval {
-                by: crate::world::by_signature(&world.sam),
-                answer,
-                authored,
-            })
+            let authored = Some(world.signed(domain::authored::StatementKind::Answer, &answer, &sam));
+            world.run(Command::AnswerApproval { by: crate::world::by_signature(&world.sam), answer, authored })
         }
         R::StatementMismatch => {
             let (key, request) = (world.runner.clone(), world.request("runner-1"));
             let authored = world.signed(domain::authored::StatementKind::Result, &request, &key);
             let seen = world.state.size();
-            world.run(Command::LeaseJob {
-                request,
-                key_id: key.public().key_id(),
-                seen,
-                authored,
-            })
+            world.run(Command::LeaseJob { request, key_id: key.public().key_id(), seen, authored })
         }
         other => panic!("{other} is not about keys"),
     }
@@ -249,9 +188,7 @@ fn answer_refusal(reason: Reason) -> Outcome {
             world.says("key_lee", Verb::Grant, "p")
         }
         R::SelfApproval => {
-            world
-                .propose("key_lee", plain("q", "Human", &["DEPLOY"]))
-                .unwrap();
+            world.propose("key_lee", plain("q", "Human", &["DEPLOY"])).unwrap();
             world.says("key_lee", Verb::Grant, "q")
         }
         R::ApproverKind => world.says("key_casey", Verb::Deny, "p"),
@@ -266,9 +203,7 @@ fn answer_refusal(reason: Reason) -> Outcome {
             world.policy = domain::policy::Policy::new(other, crate::material::manifest());
             world.says("key_lee", Verb::Grant, "p")
         }
-        R::NotDue => world.run(Command::ExpireApproval {
-            proposal_id: id("p"),
-        }),
+        R::NotDue => world.run(Command::ExpireApproval { proposal_id: id("p") }),
         other => panic!("{other} is not about answers"),
     }
 }
@@ -279,13 +214,7 @@ fn work_refusal(reason: Reason) -> Outcome {
     let (mut world, result) = working();
     let job = result.job_id.clone();
     match reason {
-        R::Malformed => world.propose(
-            "key_casey",
-            Proposal {
-                risk_score: Some(7.0),
-                ..read("q")
-            },
-        ),
+        R::Malformed => world.propose("key_casey", Proposal { risk_score: Some(7.0), ..read("q") }),
         R::ContentConflict => {
             let intent = |goal: &str| Intent {
                 intent_id: id("i"),
@@ -294,66 +223,32 @@ fn work_refusal(reason: Reason) -> Outcome {
                 goal: Text::Inline(goal.into()),
                 constraints: None,
             };
-            let state = |intent| Command::CreateIntent {
-                by: Caller::anonymous(),
-                intent,
-                authored: None,
-            };
+            let state = |intent| Command::CreateIntent { by: Caller::anonymous(), intent, authored: None };
             world.run(state(intent("this"))).unwrap();
             world.run(state(intent("that")))
         }
         R::AlreadyExists => world.propose("key_casey", patch("p")),
-        R::JobUnknown => reported(
-            &mut world,
-            JobResult {
-                job_id: id("job-9"),
-                ..result
-            },
-        ),
+        R::JobUnknown => reported(&mut world, JobResult { job_id: id("job-9"), ..result }),
         R::JobNotOpen => {
             reported(&mut world, result.clone()).unwrap();
             reported(&mut world, result)
         }
         R::NoJob => world.lease(),
-        R::RunnerUnknown => world
-            .register("runner-9", &secret(61))
-            .and_then(|_| world.lease_as(&secret(62), world.request("runner-9"))),
-        R::LeaseForeign => reported(
-            &mut world,
-            JobResult {
-                attempt: 9,
-                ..result
-            },
-        ),
+        R::RunnerUnknown => {
+            world.register("runner-9", &secret(61)).and_then(|_| world.lease_as(&secret(62), world.request("runner-9")))
+        }
+        R::LeaseForeign => reported(&mut world, JobResult { attempt: 9, ..result }),
         R::LeaseExpired => {
             world.pass_minutes(61);
             reported(&mut world, result)
         }
-        R::LeaseReplayed => world.lease_at(
-            proof::index::TreeSize::new(1),
-            &secret(4),
-            world.request("runner-1"),
-        ),
+        R::LeaseReplayed => world.lease_at(proof::index::TreeSize::new(1), &secret(4), world.request("runner-1")),
         R::LeaseOpen => world.run(Command::ExpireLease { job_id: job }),
-        R::WarrantRequired => world.run(Command::RecordResult {
-            by: by("key_legacy"),
-            result,
-            authored: None,
-        }),
-        R::ArtifactsMissing => reported(
-            &mut world,
-            JobResult {
-                artifacts: Vec::new(),
-                ..result
-            },
-        ),
+        R::WarrantRequired => world.run(Command::RecordResult { by: by("key_legacy"), result, authored: None }),
+        R::ArtifactsMissing => reported(&mut world, JobResult { artifacts: Vec::new(), ..result }),
         R::BlobUnknown => {
             let (by, sha256) = (by("key_ops"), world.policy.bundle_digest());
-            world.run(Command::EraseBlob {
-                by,
-                sha256,
-                why: "no".into(),
-            })
+            world.run(Command::EraseBlob { by, sha256, why: "no".into() })
         }
         other => panic!("{other} is not about work"),
     }
@@ -430,15 +325,9 @@ fn provoked(reason: Reason) -> Outcome {
 
 #[test]
 fn every_reason_can_be_provoked_or_is_an_edges() {
-    for reason in Reason::ALL
-        .iter()
-        .filter(|reason| !EDGE_ONLY.contains(reason))
-    {
+    for reason in Reason::ALL.iter().filter(|reason| !EDGE_ONLY.contains(reason)) {
         let outcome = provoked(*reason);
         let given = given(&outcome);
-        assert!(
-            given.contains(reason),
-            "{reason} was to be given, not {given:?}"
-        );
+        assert!(given.contains(reason), "{reason} was to be given, not {given:?}");
     }
 }

@@ -19,29 +19,15 @@ use serde_json::{Value, json};
 use std::collections::BTreeSet;
 
 fn change_key(world: &mut World, change: KeyChange) {
-    world
-        .run(Command::ChangeKey {
-            by: by("key_ops"),
-            key_id: id("key_max"),
-            change,
-        })
-        .unwrap();
+    world.run(Command::ChangeKey { by: by("key_ops"), key_id: id("key_max"), change }).unwrap();
 }
 
 fn report_signed(world: &mut World, name: &str, status: ResultStatus) {
-    let job = minted(&world.propose_signed(Proposal { ..patch(name) }).unwrap())
-        .unwrap()
-        .clone();
+    let job = minted(&world.propose_signed(Proposal { ..patch(name) }).unwrap()).unwrap().clone();
     let (at, _) = leased(&world.lease().unwrap());
     let result = report(&job, Some(at), 1, status);
     let authored = Some(world.signed(StatementKind::Result, &result, &world.runner));
-    world
-        .run(Command::RecordResult {
-            by: by_signature(&world.runner),
-            result,
-            authored,
-        })
-        .unwrap();
+    world.run(Command::RecordResult { by: by_signature(&world.runner), result, authored }).unwrap();
 }
 
 /// A log with every type of event, signed commands and unsigned ones.
@@ -54,28 +40,12 @@ fn story() -> World {
         goal: Text::Inline("fix it".into()),
         constraints: None,
     };
-    world
-        .run(Command::CreateIntent {
-            by: Caller::anonymous(),
-            intent: intent("intent-0"),
-            authored: None,
-        })
-        .unwrap();
+    world.run(Command::CreateIntent { by: Caller::anonymous(), intent: intent("intent-0"), authored: None }).unwrap();
     let signed = Some(world.signed(StatementKind::Intent, &intent("intent-1"), &world.casey));
     let by_casey = by_signature(&world.casey);
-    world
-        .run(Command::CreateIntent {
-            by: by_casey,
-            intent: intent("intent-1"),
-            authored: signed,
-        })
-        .unwrap();
-    world
-        .propose("key_casey", plain("denied", "Casey", &["READ_SECRETS"]))
-        .unwrap();
-    world
-        .propose_signed(plain("denied-signed", "Casey", &["MERGE"]))
-        .unwrap();
+    world.run(Command::CreateIntent { by: by_casey, intent: intent("intent-1"), authored: signed }).unwrap();
+    world.propose("key_casey", plain("denied", "Casey", &["READ_SECRETS"])).unwrap();
+    world.propose_signed(plain("denied-signed", "Casey", &["MERGE"])).unwrap();
     report_signed(&mut world, "completed", ResultStatus::Completed);
     report_signed(&mut world, "failed", ResultStatus::Failed);
     report_signed(&mut world, "rejected", ResultStatus::Rejected);
@@ -90,50 +60,17 @@ fn story() -> World {
     change_key(&mut world, KeyChange::Disable);
     change_key(&mut world, KeyChange::Enable);
     change_key(&mut world, KeyChange::Delete);
-    let job = minted(
-        &world
-            .propose("key_casey", plain("echo", "Casey", &["READ_REPO"]))
-            .unwrap(),
-    )
-    .unwrap()
-    .clone();
+    let job = minted(&world.propose("key_casey", plain("echo", "Casey", &["READ_REPO"])).unwrap()).unwrap().clone();
     let result = report(&job, None, 0, ResultStatus::Completed);
-    world
-        .run(Command::RecordResult {
-            by: by("key_legacy"),
-            result,
-            authored: None,
-        })
-        .unwrap();
+    world.run(Command::RecordResult { by: by("key_legacy"), result, authored: None }).unwrap();
     let (_, lease) = leased(&world.lease().unwrap());
     world.now = lease.expires;
-    world
-        .run(Command::ExpireLease {
-            job_id: lease.job_id,
-        })
-        .unwrap();
+    world.run(Command::ExpireLease { job_id: lease.job_id }).unwrap();
     world.pass_minutes(61);
-    world
-        .run(Command::ExpireApproval {
-            proposal_id: id("expired"),
-        })
-        .unwrap();
-    world
-        .run(Command::EraseBlob {
-            by: by("key_ops"),
-            sha256: sha256(b"x"),
-            why: "asked".into(),
-        })
-        .unwrap();
-    let projections = domain::view::ALL
-        .map(|p| domain::view::Folded::new(p).attested())
-        .to_vec();
-    world
-        .run(Command::AttestProjections {
-            position: world.state.size(),
-            projections,
-        })
-        .unwrap();
+    world.run(Command::ExpireApproval { proposal_id: id("expired") }).unwrap();
+    world.run(Command::EraseBlob { by: by("key_ops"), sha256: sha256(b"x"), why: "asked".into() }).unwrap();
+    let projections = domain::view::ALL.map(|p| domain::view::Folded::new(p).attested()).to_vec();
+    world.run(Command::AttestProjections { position: world.state.size(), projections }).unwrap();
     world.propose("key_casey", read("last")).unwrap();
     world
 }
@@ -142,10 +79,7 @@ fn story() -> World {
 fn the_story_has_every_type_of_event() {
     let world = story();
     let types: BTreeSet<_> = world.events().map(|event| event.data.type_name()).collect();
-    let missing: Vec<_> = domain::event::EventData::TYPES
-        .iter()
-        .filter(|t| !types.contains(*t))
-        .collect();
+    let missing: Vec<_> = domain::event::EventData::TYPES.iter().filter(|t| !types.contains(*t)).collect();
     assert!(missing.is_empty(), "{missing:?}");
     world.replay();
 }
@@ -176,25 +110,8 @@ fn other_values(value: &Value) -> Vec<Value> {
         &["ALLOW", "DENY", "REQUIRE_HUMAN", "NEED_MORE_EVIDENCE"],
         &["agent", "human", "admin", "ledger", "anonymous"],
         &["dev", "prod"],
-        &[
-            "completed",
-            "failed",
-            "rejected",
-            "grant",
-            "deny",
-            "warrant",
-            "none",
-            "api_key",
-            "signed",
-        ],
-        &[
-            "job.completed",
-            "job.failed",
-            "approval.granted",
-            "approval.denied",
-            "key.enabled",
-            "key.disabled",
-        ],
+        &["completed", "failed", "rejected", "grant", "deny", "warrant", "none", "api_key", "signed"],
+        &["job.completed", "job.failed", "approval.granted", "approval.denied", "key.enabled", "key.disabled"],
     ];
     match value {
         Value::String(text) => {
@@ -204,18 +121,10 @@ fn other_values(value: &Value) -> Vec<Value> {
             }
             let (head, tail) = text.split_at(text.len().min(1));
             if head.chars().all(|c| c.is_ascii_hexdigit()) && !tail.is_empty() {
-                others.push(json!(format!(
-                    "{}{tail}",
-                    if head == "0" { "1" } else { "0" }
-                )));
+                others.push(json!(format!("{}{tail}", if head == "0" { "1" } else { "0" })));
             }
             for words in WORDS.iter().filter(|words| words.contains(&text.as_str())) {
-                others.extend(
-                    words
-                        .iter()
-                        .filter(|word| *word != text)
-                        .map(|word| json!(word)),
-                );
+                others.extend(words.iter().filter(|word| *word != text).map(|word| json!(word)));
             }
             others
         }
@@ -225,10 +134,7 @@ fn other_values(value: &Value) -> Vec<Value> {
         Value::Array(items) => {
             let mut doubled = items.clone();
             doubled.extend(items.first().cloned().or(Some(json!("x"))));
-            vec![
-                json!(items.iter().skip(1).collect::<Vec<_>>()),
-                json!(doubled),
-            ]
+            vec![json!(items.iter().skip(1).collect::<Vec<_>>()), json!(doubled)]
         }
         Value::Object(members) => {
             let mut fewer = members.clone();
@@ -262,17 +168,12 @@ fn forgeries(payload: &[u8]) -> Vec<(String, Vec<u8>)> {
 /// after it name it as `prev`.
 fn forged_group(group: &Group, at: usize, payload: &[u8], chained: bool) -> Option<Vec<Recorded>> {
     let mut events = group.events.clone();
-    events[at] = Recorded {
-        event: Event::parse(payload).ok()?,
-        payload: payload.to_vec(),
-    };
+    events[at] = Recorded { event: Event::parse(payload).ok()?, payload: payload.to_vec() };
     for next in at + 1..events.len() {
         if chained {
             let mut event = events[next].event.clone();
             event.header.prev = sha256(&events[next - 1].payload);
-            let payload = event
-                .to_payload(&event.data.to_canonical().unwrap())
-                .unwrap();
+            let payload = event.to_payload(&event.data.to_canonical().unwrap()).unwrap();
             events[next] = Recorded { event, payload };
         }
     }
@@ -301,23 +202,15 @@ fn a_changed_field_breaks_the_log_at_once() {
                     continue;
                 };
                 let mut state = before.clone();
-                let what = || {
-                    format!(
-                        "{place} of event {seq}, `{}`",
-                        recorded.event.data.type_name()
-                    )
-                };
+                let what = || format!("{place} of event {seq}, `{}`", recorded.event.data.type_name());
                 match rederive(&mut state, &events, &group.policy) {
                     Err(found) if at > 0 => assert!(found.seq <= seq, "{}: {found}", what()),
                     // What a command says when nobody signed it is the server's word; the next event gives it away.
                     Err(found) => assert!(found.seq <= seq.next(), "{}: {found}", what()),
                     Ok(()) => {
                         assert_eq!(at, 0, "{} is derived", what());
-                        let Some(after) = after else {
-                            panic!("{}: not found", what())
-                        };
-                        let found =
-                            rederive(&mut state, &after.events, &after.policy).expect_err(&what());
+                        let Some(after) = after else { panic!("{}: not found", what()) };
+                        let found = rederive(&mut state, &after.events, &after.policy).expect_err(&what());
                         assert!(found.seq <= seq.next(), "{}: {found}", what());
                     }
                 }
@@ -389,25 +282,17 @@ fn a_group_is_all_or_nothing() {
     each_group(&story(), |before, group, after| {
         let seq = group.events[0].event.header.seq.get();
         for keep in 1..group.events.len() {
-            let found =
-                rederive(&mut before.clone(), &group.events[..keep], &group.policy).unwrap_err();
+            let found = rederive(&mut before.clone(), &group.events[..keep], &group.policy).unwrap_err();
             assert_eq!(found.seq.get(), seq + u64::try_from(keep).unwrap());
         }
         for skip in 1..group.events.len() {
-            let found =
-                rederive(&mut before.clone(), &group.events[skip..], &group.policy).unwrap_err();
+            let found = rederive(&mut before.clone(), &group.events[skip..], &group.policy).unwrap_err();
             assert!(found.seq.get() <= seq);
         }
         if let Some(after) = after {
-            assert!(
-                rederive(&mut before.clone(), &after.events, &after.policy).is_err(),
-                "a group was left out"
-            );
+            assert!(rederive(&mut before.clone(), &after.events, &after.policy).is_err(), "a group was left out");
             let joined: Vec<_> = group.events.iter().chain(&after.events).cloned().collect();
-            assert!(
-                rederive(&mut before.clone(), &joined, &group.policy).is_err(),
-                "two commands are not one"
-            );
+            assert!(rederive(&mut before.clone(), &joined, &group.policy).is_err(), "two commands are not one");
         }
     });
 }

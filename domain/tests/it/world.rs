@@ -2,6 +2,7 @@
 //! know nothing but its payloads; all must stand where the live state stands.
 
 use crate::material::{ORIGIN, api_key, default_bundle, id, manifest, public_key, secret, vkey};
+use crate::views::Views;
 use domain::authored::{self, SeenHead, StatementKind};
 use domain::command::{Caller, Command, Rejection};
 use domain::decide::{Context, RunError, Sealed, check_signature, run};
@@ -53,6 +54,7 @@ pub(crate) struct World {
     pub(crate) kim: SecretKey,
     /// Casey, who signs.
     pub(crate) casey: SecretKey,
+    pub(crate) views: Views,
     folded: State,
     replayed: State,
     versions: BTreeMap<String, u64>,
@@ -62,17 +64,13 @@ impl World {
     /// A `dev` ledger under the default policy.
     pub(crate) fn dev() -> Self {
         static FOUNDED: OnceLock<World> = OnceLock::new();
-        FOUNDED
-            .get_or_init(|| Self::founded(Profile::Dev, default_bundle()))
-            .clone()
+        FOUNDED.get_or_init(|| Self::founded(Profile::Dev, default_bundle())).clone()
     }
 
     /// A `prod` ledger under the default policy.
     pub(crate) fn prod() -> Self {
         static FOUNDED: OnceLock<World> = OnceLock::new();
-        FOUNDED
-            .get_or_init(|| Self::founded(Profile::Prod, default_bundle()))
-            .clone()
+        FOUNDED.get_or_init(|| Self::founded(Profile::Prod, default_bundle())).clone()
     }
 
     /// A `dev` ledger whose policy differs from the default one.
@@ -86,26 +84,14 @@ impl World {
     pub(crate) fn founded(profile: Profile, bundle: Bundle) -> Self {
         let mut world = Self::empty(bundle);
         let (genesis, authored) = world.genesis(profile, genesis_keys());
-        world
-            .run(Command::CreateLedger { genesis, authored })
-            .unwrap();
+        world.run(Command::CreateLedger { genesis, authored }).unwrap();
         let both = [Scope::ProposalApprove, Scope::ProposalDeny];
         for (key, name) in [(world.sam.clone(), "sam"), (world.kim.clone(), "kim")] {
-            world
-                .enrol(public_key(&key, PrincipalKind::Human, name, &both))
-                .unwrap();
+            world.enrol(public_key(&key, PrincipalKind::Human, name, &both)).unwrap();
         }
-        let casey = public_key(
-            &world.casey,
-            PrincipalKind::Agent,
-            "Casey",
-            &[Scope::ProposalCreate],
-        );
+        let casey = public_key(&world.casey, PrincipalKind::Agent, "Casey", &[Scope::ProposalCreate]);
         world.enrol(casey).unwrap();
-        for (key, name) in [
-            (world.runner.clone(), "runner-1"),
-            (world.runner_2.clone(), "runner-2"),
-        ] {
+        for (key, name) in [(world.runner.clone(), "runner-1"), (world.runner_2.clone(), "runner-2")] {
             world.register(name, &key).unwrap();
         }
         world
@@ -125,6 +111,7 @@ impl World {
             sam: secret(6),
             kim: secret(7),
             casey: secret(8),
+            views: Views::new(),
             folded: State::new(),
             replayed: State::new(),
             versions: BTreeMap::new(),
@@ -148,12 +135,7 @@ impl World {
     }
 
     /// A statement by `key`, who has seen everything so far.
-    pub(crate) fn signed<T: Serialize>(
-        &self,
-        kind: StatementKind,
-        body: &T,
-        key: &SecretKey,
-    ) -> Envelope {
+    pub(crate) fn signed<T: Serialize>(&self, kind: StatementKind, body: &T, key: &SecretKey) -> Envelope {
         self.signed_at(self.state.size(), kind, body, key)
     }
 
@@ -165,10 +147,7 @@ impl World {
         body: &T,
         key: &SecretKey,
     ) -> Envelope {
-        let head = SeenHead {
-            size,
-            root: sha256(&size.get().to_be_bytes()),
-        };
+        let head = SeenHead { size, root: sha256(&size.get().to_be_bytes()) };
         authored::sign(kind, ORIGIN, head, body, key).unwrap()
     }
 
@@ -182,11 +161,7 @@ impl World {
         let before = self.state.clone();
         let policy = self.policy.clone();
         self.seed = self.seed.wrapping_add(1);
-        let context = Context {
-            now: self.now,
-            seed: Seed::new([self.seed; 32]),
-            policy: &policy,
-        };
+        let context = Context { now: self.now, seed: Seed::new([self.seed; 32]), policy: &policy };
         let outcome = check_signature(&self.state, &command)
             .map_err(RunError::Rejected)
             .and_then(|_| run(&mut self.state, &command, &context));
@@ -207,54 +182,32 @@ impl World {
     }
 
     fn record(&mut self, sealed: &[Sealed]) {
-        assert!(
-            !sealed.is_empty(),
-            "a command that is carried out leaves an event"
-        );
+        assert!(!sealed.is_empty(), "a command that is carried out leaves an event");
         let mut events = Vec::new();
         for one in sealed {
             self.check_event(one);
             let event = Event::parse(&one.payload).expect("what is written can be read");
             assert_eq!(event, one.event, "what is read is what was written");
-            self.folded
-                .apply(&event, sha256(&one.payload))
-                .expect("recovery folds what was written");
-            events.push(Recorded {
-                event,
-                payload: one.payload.clone(),
-            });
+            self.folded.apply(&event, sha256(&one.payload)).expect("recovery folds what was written");
+            self.views.apply(&event);
+            events.push(Recorded { event, payload: one.payload.clone() });
         }
-        rederive(&mut self.replayed, &events, &self.policy)
-            .expect("an auditor re-derives what was written");
+        rederive(&mut self.replayed, &events, &self.policy).expect("an auditor re-derives what was written");
         assert_eq!(self.folded, self.state, "recovery");
         assert_eq!(self.replayed, self.state, "replay");
+        self.views.agree_with(&self.state);
         crate::laws::hold_in(&self.groups, &events);
-        self.groups.push(Group {
-            events,
-            policy: self.policy.clone(),
-        });
+        self.groups.push(Group { events, policy: self.policy.clone() });
     }
 
     fn check_event(&mut self, one: &Sealed) {
         let h = &one.event.header;
         let data = one.event.data.to_canonical().unwrap();
         assert_eq!(one.event.to_payload(&data).unwrap(), one.payload);
-        assert!(
-            one.payload.len() < 63_000,
-            "{} bytes do not fit into a leaf",
-            one.payload.len()
-        );
+        assert!(one.payload.len() < 63_000, "{} bytes do not fit into a leaf", one.payload.len());
         assert!(h.time >= self.folded.time(), "time never goes back");
-        let last = self
-            .versions
-            .insert(h.subject.as_str().to_owned(), h.version)
-            .unwrap_or(0);
-        assert_eq!(
-            h.version,
-            last + 1,
-            "versions of `{}` have no gap",
-            h.subject.as_str()
-        );
+        let last = self.versions.insert(h.subject.as_str().to_owned(), h.version).unwrap_or(0);
+        assert_eq!(h.version, last + 1, "versions of `{}` have no gap", h.subject.as_str());
     }
 
     /// Re-derives the whole log from nothing.
@@ -268,43 +221,24 @@ impl World {
 
     /// Every event so far.
     pub(crate) fn events(&self) -> impl Iterator<Item = &Event> {
-        self.groups
-            .iter()
-            .flat_map(|group| &group.events)
-            .map(|recorded| &recorded.event)
+        self.groups.iter().flat_map(|group| &group.events).map(|recorded| &recorded.event)
     }
 
     /// Creates a key, by root.
     pub(crate) fn enrol(&mut self, key: NewKey) -> Result<Vec<Sealed>, Rejection> {
         let authored = Some(self.signed(StatementKind::Key, &key, &self.root));
-        self.run(Command::CreateKey {
-            by: Caller::anonymous(),
-            key,
-            authored,
-        })
+        self.run(Command::CreateKey { by: Caller::anonymous(), key, authored })
     }
 
     /// Registers a runner, by root.
-    pub(crate) fn register(
-        &mut self,
-        name: &str,
-        key: &SecretKey,
-    ) -> Result<Vec<Sealed>, Rejection> {
-        let runner = NewRunner {
-            runner_id: id(name),
-            public_key: key.public(),
-            description: None,
-        };
+    pub(crate) fn register(&mut self, name: &str, key: &SecretKey) -> Result<Vec<Sealed>, Rejection> {
+        let runner = NewRunner { runner_id: id(name), public_key: key.public(), description: None };
         let authored = self.signed(StatementKind::Runner, &runner, &self.root);
         self.run(Command::RegisterRunner { runner, authored })
     }
 
     /// Submits with an API key.
-    pub(crate) fn propose(
-        &mut self,
-        key: &str,
-        proposal: Proposal,
-    ) -> Result<Vec<Sealed>, Rejection> {
+    pub(crate) fn propose(&mut self, key: &str, proposal: Proposal) -> Result<Vec<Sealed>, Rejection> {
         self.propose_with(key, proposal, Vec::new())
     }
 
@@ -316,33 +250,19 @@ impl World {
         findings: Vec<Finding>,
     ) -> Result<Vec<Sealed>, Rejection> {
         let (by, proposal) = (by(key), Box::new(proposal));
-        self.run(Command::SubmitProposal {
-            by,
-            proposal,
-            findings,
-            authored: None,
-        })
+        self.run(Command::SubmitProposal { by, proposal, findings, authored: None })
     }
 
     /// Submits as Casey, signed.
     pub(crate) fn propose_signed(&mut self, proposal: Proposal) -> Result<Vec<Sealed>, Rejection> {
         let authored = Some(self.signed(StatementKind::Proposal, &proposal, &self.casey));
         let (by, proposal) = (by_signature(&self.casey), Box::new(proposal));
-        self.run(Command::SubmitProposal {
-            by,
-            proposal,
-            findings: Vec::new(),
-            authored,
-        })
+        self.run(Command::SubmitProposal { by, proposal, findings: Vec::new(), authored })
     }
 
     /// The open challenge of a proposal.
     pub(crate) fn challenge(&self, proposal: &str) -> Challenge {
-        match self
-            .state
-            .proposal(&id(proposal))
-            .map(|record| &record.state)
-        {
+        match self.state.proposal(&id(proposal)).map(|record| &record.state) {
             Some(ProposalState::Waiting(_, ask)) => ask.challenge.clone(),
             other => panic!("`{proposal}` is not waiting: {other:?}"),
         }
@@ -350,54 +270,28 @@ impl World {
 
     /// An answer to the open challenge.
     pub(crate) fn answer_to(&self, proposal: &str, verb: Verb) -> Answer {
-        Answer {
-            proposal_id: id(proposal),
-            verb,
-            challenge: self.challenge(proposal),
-            reason: None,
-        }
+        Answer { proposal_id: id(proposal), verb, challenge: self.challenge(proposal), reason: None }
     }
 
     /// Answers with an API key.
     pub(crate) fn answer(&mut self, key: &str, answer: Answer) -> Result<Vec<Sealed>, Rejection> {
-        self.run(Command::AnswerApproval {
-            by: by(key),
-            answer,
-            authored: None,
-        })
+        self.run(Command::AnswerApproval { by: by(key), answer, authored: None })
     }
 
     /// Answers the open challenge with an API key.
-    pub(crate) fn says(
-        &mut self,
-        key: &str,
-        verb: Verb,
-        proposal: &str,
-    ) -> Result<Vec<Sealed>, Rejection> {
+    pub(crate) fn says(&mut self, key: &str, verb: Verb, proposal: &str) -> Result<Vec<Sealed>, Rejection> {
         let answer = self.answer_to(proposal, verb);
         self.answer(key, answer)
     }
 
     /// Answers with a key of one's own.
-    pub(crate) fn answer_signed(
-        &mut self,
-        key: &SecretKey,
-        answer: Answer,
-    ) -> Result<Vec<Sealed>, Rejection> {
+    pub(crate) fn answer_signed(&mut self, key: &SecretKey, answer: Answer) -> Result<Vec<Sealed>, Rejection> {
         let authored = Some(self.signed(StatementKind::Answer, &answer, key));
-        self.run(Command::AnswerApproval {
-            by: by_signature(key),
-            answer,
-            authored,
-        })
+        self.run(Command::AnswerApproval { by: by_signature(key), answer, authored })
     }
 
     /// Says yes with a key of one's own.
-    pub(crate) fn approve_signed(
-        &mut self,
-        key: &SecretKey,
-        proposal: &str,
-    ) -> Result<Vec<Sealed>, Rejection> {
+    pub(crate) fn approve_signed(&mut self, key: &SecretKey, proposal: &str) -> Result<Vec<Sealed>, Rejection> {
         let answer = self.answer_to(proposal, Verb::Grant);
         self.answer_signed(key, answer)
     }
@@ -411,19 +305,11 @@ impl World {
     /// A request for any tool of the manifest in force.
     pub(crate) fn request(&self, runner: &str) -> LeaseRequest {
         let tools = self.policy.manifest().tools.keys().cloned().collect();
-        LeaseRequest {
-            runner_id: id(runner),
-            tools,
-            manifest: self.policy.manifest_digest(),
-        }
+        LeaseRequest { runner_id: id(runner), tools, manifest: self.policy.manifest_digest() }
     }
 
     /// Asks for work, having seen everything.
-    pub(crate) fn lease_as(
-        &mut self,
-        key: &SecretKey,
-        request: LeaseRequest,
-    ) -> Result<Vec<Sealed>, Rejection> {
+    pub(crate) fn lease_as(&mut self, key: &SecretKey, request: LeaseRequest) -> Result<Vec<Sealed>, Rejection> {
         self.lease_at(self.state.size(), key, request)
     }
 
@@ -435,12 +321,7 @@ impl World {
         request: LeaseRequest,
     ) -> Result<Vec<Sealed>, Rejection> {
         let authored = self.signed_at(seen, StatementKind::Lease, &request, key);
-        self.run(Command::LeaseJob {
-            request,
-            key_id: key.public().key_id(),
-            seen,
-            authored,
-        })
+        self.run(Command::LeaseJob { request, key_id: key.public().key_id(), seen, authored })
     }
 }
 
@@ -450,30 +331,11 @@ pub(crate) fn genesis_keys() -> Vec<NewKey> {
     let both = [Scope::ProposalApprove, Scope::ProposalDeny];
     vec![
         api_key("key_ops", Admin, "ops", &Scope::ALL),
-        api_key(
-            "key_lee",
-            Human,
-            "lee",
-            &[
-                Scope::ProposalCreate,
-                Scope::ProposalApprove,
-                Scope::ProposalDeny,
-            ],
-        ),
+        api_key("key_lee", Human, "lee", &[Scope::ProposalCreate, Scope::ProposalApprove, Scope::ProposalDeny]),
         api_key("key_max", Human, "max", &both),
-        api_key(
-            "key_casey",
-            Agent,
-            "Casey",
-            &[Scope::ProposalCreate, Scope::ProposalDeny],
-        ),
+        api_key("key_casey", Agent, "Casey", &[Scope::ProposalCreate, Scope::ProposalDeny]),
         api_key("key_jordan", Agent, "Jordan", &[Scope::ProposalCreate]),
-        api_key(
-            "key_legacy",
-            Service,
-            "legacy",
-            &[Scope::RunnerResult, Scope::ProposalCreate],
-        ),
+        api_key("key_legacy", Service, "legacy", &[Scope::RunnerResult, Scope::ProposalCreate]),
     ]
 }
 
@@ -515,8 +377,5 @@ pub(crate) fn leased(group: &[Sealed]) -> (LeafIndex, JobLeased) {
 
 /// The types of a group's events.
 pub(crate) fn types(group: &[Sealed]) -> Vec<&'static str> {
-    group
-        .iter()
-        .map(|sealed| sealed.event.data.type_name())
-        .collect()
+    group.iter().map(|sealed| sealed.event.data.type_name()).collect()
 }

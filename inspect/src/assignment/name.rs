@@ -44,10 +44,7 @@ impl Name {
         if let Some((_, promise)) = ENDINGS.iter().find(|(ending, _)| ends_with(name, ending)) {
             return Some(*promise);
         }
-        let word = name
-            .rsplit(|b| !b.is_ascii_alphanumeric())
-            .next()
-            .unwrap_or_default();
+        let word = name.rsplit(|b| !b.is_ascii_alphanumeric()).next().unwrap_or_default();
         word.eq_ignore_ascii_case(b"pass").then_some(Self::Password)
     }
 }
@@ -55,9 +52,5 @@ impl Name {
 /// Whether the letters and digits of a name end with `ending`, whatever their case.
 fn ends_with(name: &[u8], ending: &[u8]) -> bool {
     let mut letters = name.iter().rev().filter(|b| b.is_ascii_alphanumeric());
-    ending.iter().rev().all(|expected| {
-        letters
-            .next()
-            .is_some_and(|b| b.eq_ignore_ascii_case(expected))
-    })
+    ending.iter().rev().all(|expected| letters.next().is_some_and(|b| b.eq_ignore_ascii_case(expected)))
 }

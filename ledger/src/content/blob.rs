@@ -75,10 +75,7 @@ mod tests {
         assert_eq!(name, sha256(b"policy"));
         assert_eq!(store.put(b"policy").unwrap(), name);
         assert_eq!(open(dir.path()).get(&name).unwrap().unwrap(), b"policy");
-        assert_eq!(
-            fs::read(dir.path().join(format!("public/blob/{name}"))).unwrap(),
-            b"policy"
-        );
+        assert_eq!(fs::read(dir.path().join(format!("public/blob/{name}"))).unwrap(), b"policy");
         assert_eq!(store.names().unwrap(), [name]);
         assert_eq!(store.get(&sha256(b"absent")).unwrap(), None);
     }

@@ -21,15 +21,8 @@ fn a_body_reads_back_until_it_is_erased() {
     assert!(read_salt == salt && body == b"a body");
 
     let name = commitment.sha256.to_string();
-    let file = dir
-        .path()
-        .join("content")
-        .join(name.split_at(2).0)
-        .join(&name);
-    assert_eq!(
-        fs::read(&file).unwrap(),
-        [[7; 32].as_slice(), b"a body"].concat()
-    );
+    let file = dir.path().join("content").join(name.split_at(2).0).join(&name);
+    assert_eq!(fs::read(&file).unwrap(), [[7; 32].as_slice(), b"a body"].concat());
     assert!(store.erase(&commitment.sha256).unwrap());
     assert!(!file.exists() && !store.erase(&commitment.sha256).unwrap());
     assert!(store.get(&commitment).unwrap().is_none());
@@ -51,18 +44,8 @@ fn what_does_not_open_its_commitment_is_refused_and_nothing_of_the_batch_written
     let (good, salt) = commit(1, b"good");
     let (other, other_salt) = commit(2, b"other");
     for (salt, bytes) in [(&other_salt, b"good".as_slice()), (&salt, b"evil")] {
-        let bodies = [
-            Body {
-                commitment: &other,
-                salt: &other_salt,
-                bytes: b"other",
-            },
-            Body {
-                commitment: &good,
-                salt,
-                bytes,
-            },
-        ];
+        let bodies =
+            [Body { commitment: &other, salt: &other_salt, bytes: b"other" }, Body { commitment: &good, salt, bytes }];
         match store.put_many(&bodies) {
             Err(ContentError::DoesNotOpen { sha256 }) => assert_eq!(sha256, good.sha256),
             refused => panic!("{refused:?}"),
@@ -72,10 +55,7 @@ fn what_does_not_open_its_commitment_is_refused_and_nothing_of_the_batch_written
     let long = vec![0; usize::try_from(MAX_BODY_BYTES).unwrap() + 1];
     let (commitment, salt) = commit(3, &long);
     let refused = store.put(&commitment, &salt, &long);
-    assert!(
-        matches!(refused, Err(ContentError::TooLarge { .. })),
-        "{refused:?}"
-    );
+    assert!(matches!(refused, Err(ContentError::TooLarge { .. })), "{refused:?}");
 }
 
 #[test]
@@ -110,15 +90,8 @@ fn lists_what_is_stored_and_nothing_else() {
     let store = open(dir.path());
     let committed: Vec<_> = (0..40).map(|seed| commit(seed, &[seed; 100])).collect();
     let bytes: Vec<_> = (0..40).map(|seed| [seed; 100]).collect();
-    let bodies: Vec<_> = committed
-        .iter()
-        .zip(&bytes)
-        .map(|((commitment, salt), bytes)| Body {
-            commitment,
-            salt,
-            bytes,
-        })
-        .collect();
+    let bodies: Vec<_> =
+        committed.iter().zip(&bytes).map(|((commitment, salt), bytes)| Body { commitment, salt, bytes }).collect();
     store.put_many(&bodies).unwrap();
     // A stranger's file, and what a crash left in the staging directory.
     fs::create_dir_all(dir.path().join("content/00")).unwrap();
@@ -126,10 +99,7 @@ fn lists_what_is_stored_and_nothing_else() {
     fs::write(dir.path().join("tmp/5.tmp"), b"half").unwrap();
     let store = open(dir.path());
     let mut listed: Vec<_> = store.iter().map(Result::unwrap).collect();
-    let mut expected: Vec<_> = committed
-        .iter()
-        .map(|(commitment, _)| commitment.sha256)
-        .collect();
+    let mut expected: Vec<_> = committed.iter().map(|(commitment, _)| commitment.sha256).collect();
     listed.sort();
     expected.sort();
     assert_eq!(listed, expected);

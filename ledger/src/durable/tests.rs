@@ -35,9 +35,7 @@ fn a_dropped_batch_leaves_nothing_and_a_large_one_goes_into_place_whole() {
     let files = MAX_BATCH_FILES + 3;
     let mut batch = staging.batch(Mode::Public);
     for number in 0..files {
-        batch
-            .add(&dir.path().join(format!("d/{number}")), &[b"x", b"y"])
-            .unwrap();
+        batch.add(&dir.path().join(format!("d/{number}")), &[b"x", b"y"]).unwrap();
     }
     batch.commit().unwrap();
     assert_eq!(list(&dir.path().join("d")).unwrap().len(), files);
@@ -51,9 +49,7 @@ fn what_a_crash_left_is_swept() {
     fs::write(dir.path().join("tmp/0.tmp"), b"half a fi").unwrap();
     let staging = Staging::open(dir.path()).unwrap();
     assert!(list(&dir.path().join("tmp")).unwrap().is_empty());
-    staging
-        .write(&dir.path().join("file"), b"whole", Mode::Public)
-        .unwrap();
+    staging.write(&dir.path().join("file"), b"whole", Mode::Public).unwrap();
 }
 
 #[test]
@@ -61,13 +57,8 @@ fn errors_say_what_was_being_done_to_what() {
     let dir = tempfile::tempdir().unwrap();
     let staging = Staging::open(dir.path()).unwrap();
     fs::create_dir(dir.path().join("taken")).unwrap();
-    let error = staging
-        .write(&dir.path().join("taken"), b"x", Mode::Public)
-        .unwrap_err();
-    assert!(
-        error.to_string().starts_with("cannot rename into place `"),
-        "{error}"
-    );
+    let error = staging.write(&dir.path().join("taken"), b"x", Mode::Public).unwrap_err();
+    assert!(error.to_string().starts_with("cannot rename into place `"), "{error}");
     assert!(list(&dir.path().join("tmp")).unwrap().is_empty());
     assert!(!remove(&dir.path().join("absent")).unwrap());
     assert_eq!(read(&dir.path().join("absent")).unwrap(), None);

@@ -87,17 +87,8 @@ pub enum DamageKind {
 
 impl fmt::Display for Damage {
     fn fmt(&self, f: &mut fmt::Formatter<'_>) -> fmt::Result {
-        let Self {
-            file,
-            offset,
-            index,
-            kind,
-        } = self;
-        write!(
-            f,
-            "damage in `{}` at byte {offset}, leaf {index}: {kind}",
-            file.display()
-        )
+        let Self { file, offset, index, kind } = self;
+        write!(f, "damage in `{}` at byte {offset}, leaf {index}: {kind}", file.display())
     }
 }
 
@@ -108,16 +99,10 @@ impl fmt::Display for DamageKind {
             Self::SegmentHeader => f.write_str("the segment header does not match its checksum"),
             Self::Version { got } => write!(f, "expected format version 1, got {got}"),
             Self::Origin { expected, got } => {
-                write!(
-                    f,
-                    "the segment is another log's: expected origin digest {expected}, got {got}"
-                )
+                write!(f, "the segment is another log's: expected origin digest {expected}, got {got}")
             }
             Self::SegmentStart { expected, got } => {
-                write!(
-                    f,
-                    "expected a segment that starts at size {expected}, got {got}"
-                )
+                write!(f, "expected a segment that starts at size {expected}, got {got}")
             }
             Self::FrameHeader => f.write_str("the frame header does not match its checksum"),
             Self::FrameStart { expected, got } => {
@@ -126,30 +111,18 @@ impl fmt::Display for DamageKind {
             Self::Checksum => f.write_str("the frame does not match its checksum"),
             Self::Malformed => f.write_str("the frame's lengths contradict each other"),
             Self::GoodFrameBehind { offset } => {
-                write!(
-                    f,
-                    "no good frame here, but there is one behind, at byte {offset}"
-                )
+                write!(f, "no good frame here, but there is one behind, at byte {offset}")
             }
             Self::CutShort => f.write_str("the frame is cut short, but it is not the last"),
             Self::StrayBytes => f.write_str("bytes that belong to no frame"),
             Self::Root { expected, got } => {
-                write!(
-                    f,
-                    "the frame's leaves lead to root {got}, it was written with {expected}"
-                )
+                write!(f, "the frame's leaves lead to root {got}, it was written with {expected}")
             }
             Self::EndsShort { must_reach } => {
-                write!(
-                    f,
-                    "the journal ends here, but size {must_reach} was committed"
-                )
+                write!(f, "the journal ends here, but size {must_reach} was committed")
             }
             Self::NotAFrameBoundary { resume } => {
-                write!(
-                    f,
-                    "expected a frame that starts at the snapshot's size {resume}"
-                )
+                write!(f, "expected a frame that starts at the snapshot's size {resume}")
             }
         }
     }

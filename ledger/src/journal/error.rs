@@ -114,17 +114,11 @@ impl fmt::Display for FrameError {
                 write!(f, "expected 1 to {MAX_FRAME_LEAVES} leaves, got {got}")
             }
             Self::LeafLength { index, got } => {
-                write!(
-                    f,
-                    "leaf {index}: expected 1 to {MAX_LEAF_BYTES} bytes, got {got}"
-                )
+                write!(f, "leaf {index}: expected 1 to {MAX_LEAF_BYTES} bytes, got {got}")
             }
             Self::ZeroByte { index } => write!(f, "leaf {index}: a zero byte is no text"),
             Self::TooLarge { got } => {
-                write!(
-                    f,
-                    "expected at most {MAX_FRAME_LEAF_BYTES} bytes of leaves, got {got}"
-                )
+                write!(f, "expected at most {MAX_FRAME_LEAF_BYTES} bytes of leaves, got {got}")
             }
         }
     }

@@ -8,8 +8,8 @@ use proof::merkle::{Frontier, leaf_hash};
 use proof::{Hash, LeafIndex, TreeSize};
 
 use super::{
-    AppendError, CommittedFrame, Damage, DamageKind, Frame, FrameVisitor, Journal, JournalReader,
-    LeafVisitor, OpenError, ReadError,
+    AppendError, CommittedFrame, Damage, DamageKind, Frame, FrameVisitor, Journal, JournalReader, LeafVisitor,
+    OpenError, ReadError,
 };
 use crate::durable::IoError;
 
@@ -68,17 +68,11 @@ impl MemoryStore {
     }
 
     /// Opens the journal, fencing every earlier writer, and calls `visit` for each leaf.
-    pub fn open(
-        &self,
-        visit: &mut LeafVisitor<'_>,
-    ) -> Result<(MemoryJournal, Frontier), OpenError> {
+    pub fn open(&self, visit: &mut LeafVisitor<'_>) -> Result<(MemoryJournal, Frontier), OpenError> {
         let (epoch, frames) = {
             let mut state = self.lock();
             state.epoch += 1;
-            state.committed = state
-                .frames
-                .last()
-                .map_or(TreeSize::ZERO, |frame| frame.committed().end());
+            state.committed = state.frames.last().map_or(TreeSize::ZERO, |frame| frame.committed().end());
             (state.epoch, state.frames.clone())
         };
         let mut frontier = Frontier::new();
@@ -87,10 +81,7 @@ impl MemoryStore {
                 frontier.push(leaf_hash(leaf));
             }
             if frontier.root() != frame.root {
-                let kind = DamageKind::Root {
-                    expected: frame.root,
-                    got: frontier.root(),
-                };
+                let kind = DamageKind::Root { expected: frame.root, got: frontier.root() };
                 return Err(frame.damage(kind).into());
             }
             for (index, leaf) in frame.committed().leaves_from(frame.start.next_index()) {
@@ -98,12 +89,7 @@ impl MemoryStore {
             }
         }
         let size = frontier.size();
-        let journal = MemoryJournal {
-            store: self.clone(),
-            epoch,
-            size,
-            is_poisoned: false,
-        };
+        let journal = MemoryJournal { store: self.clone(), epoch, size, is_poisoned: false };
         Ok((journal, frontier))
     }
 
@@ -115,21 +101,12 @@ impl MemoryStore {
 impl Stored {
     fn committed(&self) -> CommittedFrame<'_> {
         let leaves = self.leaves.iter().map(Vec::as_slice).collect();
-        CommittedFrame {
-            start: self.start,
-            leaves,
-            root: self.root,
-        }
+        CommittedFrame { start: self.start, leaves, root: self.root }
     }
 
     fn damage(&self, kind: DamageKind) -> Damage {
         let index = self.start.next_index();
-        Damage {
-            file: "memory".into(),
-            offset: 0,
-            index,
-            kind,
-        }
+        Damage { file: "memory".into(), offset: 0, index, kind }
     }
 }
 
@@ -147,10 +124,7 @@ impl Journal for MemoryJournal {
             return Err(AppendError::Fenced);
         }
         if frame.start != self.size {
-            return Err(AppendError::UnexpectedSize {
-                expected: self.size,
-                got: frame.start,
-            });
+            return Err(AppendError::UnexpectedSize { expected: self.size, got: frame.start });
         }
         frame.check()?;
         let number = state.appends;
@@ -158,19 +132,12 @@ impl Journal for MemoryJournal {
         let fault = state.fault.take_if(|(at, _)| *at == number);
         if !matches!(fault, Some((_, Persisted::No))) {
             let leaves = frame.leaves.to_vec();
-            state.frames.push(Arc::new(Stored {
-                start: frame.start,
-                leaves,
-                root: frame.root,
-            }));
+            state.frames.push(Arc::new(Stored { start: frame.start, leaves, root: frame.root }));
         }
         if fault.is_some() {
             self.is_poisoned = true;
             let error = io::Error::other("injected fault");
-            return Err(AppendError::OutcomeUnknown(IoError::at(
-                "sync",
-                Path::new("memory"),
-            )(error)));
+            return Err(AppendError::OutcomeUnknown(IoError::at("sync", Path::new("memory"))(error)));
         }
         self.size = frame.end();
         state.committed = self.size;
@@ -190,9 +157,8 @@ impl JournalReader for MemoryStore {
     fn read(&self, from: LeafIndex, visit: &mut FrameVisitor<'_>) -> Result<(), ReadError> {
         let frames: Vec<_> = {
             let state = self.lock();
-            let is_seen = |frame: &&Arc<Stored>| {
-                frame.committed().end().contains(from) && frame.start < state.committed
-            };
+            let is_seen =
+                |frame: &&Arc<Stored>| frame.committed().end().contains(from) && frame.start < state.committed;
             state.frames.iter().filter(is_seen).cloned().collect()
         };
         for frame in frames {

@@ -2,8 +2,8 @@
 //!
 //! A segment is named after its first leaf (`00000000000000004711.seg`) and filled with zeros
 //! before it is used. A frame is one write and one `fdatasync` into it; one that does not fit goes
-//! into the next. The bytes are drawn in [`format`], what a crash may leave is judged in
-//! [`recovery`]. We assume of the disk that a sector of 512 bytes is written whole or not at all,
+//! into the next. The bytes are drawn in `format.rs`, what a crash may leave is judged in
+//! `recovery.rs`. We assume of the disk that a sector of 512 bytes is written whole or not at all,
 //! and that `fdatasync` means it.
 
 mod format;
@@ -115,19 +115,11 @@ impl SegmentJournal {
     /// Opens the journal under `data_dir`, or starts one, and calls `visit` for each leaf.
     ///
     /// A frame's leaves are visited after its checksum and its root have been verified.
-    pub fn open(
-        data_dir: &Path,
-        options: &Options,
-        visit: &mut LeafVisitor<'_>,
-    ) -> Result<Opened, OpenError> {
+    pub fn open(data_dir: &Path, options: &Options, visit: &mut LeafVisitor<'_>) -> Result<Opened, OpenError> {
         let lock = DirLock::acquire(data_dir)?;
         let dir = data_dir.join("journal");
         ensure_dir(&dir, Mode::Private)?;
-        let recovery::Recovered {
-            mut segments,
-            frontier,
-            torn,
-        } = recovery::recover(&dir, options, visit)?;
+        let recovery::Recovered { mut segments, frontier, torn } = recovery::recover(&dir, options, visit)?;
         let origin = options.origin_digest();
         let last = if let Some(last) = segments.last() {
             last.clone()
@@ -136,11 +128,8 @@ impl SegmentJournal {
             segments.push(first.clone());
             first
         };
-        let file = OpenOptions::new()
-            .read(true)
-            .write(true)
-            .open(&last.path)
-            .map_err(IoError::at("open", &last.path))?;
+        let file =
+            OpenOptions::new().read(true).write(true).open(&last.path).map_err(IoError::at("open", &last.path))?;
         let journal = Self {
             origin,
             segment_bytes: options.segment_bytes,
@@ -157,11 +146,7 @@ impl SegmentJournal {
             is_poisoned: false,
             _lock: lock,
         };
-        Ok(Opened {
-            journal,
-            frontier,
-            torn,
-        })
+        Ok(Opened { journal, frontier, torn })
     }
 
     /// Goes on to the next segment.
@@ -175,8 +160,7 @@ impl SegmentJournal {
             root_before: self.root,
             capacity: prepared.capacity,
         };
-        let segment =
-            put_into_place(&self.dir, &prepared, &header).map_err(|error| self.poison(error))?;
+        let segment = put_into_place(&self.dir, &prepared, &header).map_err(|error| self.poison(error))?;
         self.file = prepared.file;
         self.path.clone_from(&segment.path);
         self.capacity = segment.capacity;
@@ -215,10 +199,7 @@ impl Journal for SegmentJournal {
             return Err(AppendError::Poisoned);
         }
         if frame.start != self.size {
-            return Err(AppendError::UnexpectedSize {
-                expected: self.size,
-                got: frame.start,
-            });
+            return Err(AppendError::UnexpectedSize { expected: self.size, got: frame.start });
         }
         frame.check()?;
         format::encode_frame(frame, &mut self.buffer);
@@ -233,8 +214,7 @@ impl Journal for SegmentJournal {
         self.offset = self.offset.saturating_add(length);
         self.size = frame.end();
         self.root = frame.root;
-        self.map
-            .commit(frame.start.next_index(), self.size, self.offset);
+        self.map.commit(frame.start.next_index(), self.size, self.offset);
         if self.offset > self.capacity / 4 {
             self.preparer.request(self.next_capacity());
         }
@@ -250,26 +230,14 @@ fn first_segment(dir: &Path, origin: Hash, options: &Options) -> Result<SegmentM
     let bytes = options.first_segment_bytes.min(options.segment_bytes);
     let capacity = capacity_for(bytes.max(on_disk(HEADER_BYTES)));
     let prepared = prepare::prepare(dir, capacity, &AtomicBool::new(false))?;
-    let header = SegmentHeader {
-        origin,
-        first: LeafIndex::default(),
-        root_before: Frontier::new().root(),
-        capacity,
-    };
+    let header = SegmentHeader { origin, first: LeafIndex::default(), root_before: Frontier::new().root(), capacity };
     put_into_place(dir, &prepared, &header)
 }
 
 /// Gives a prepared segment its header and then its name, each durable before the next step.
-fn put_into_place(
-    dir: &Path,
-    prepared: &Prepared,
-    header: &SegmentHeader,
-) -> Result<SegmentMap, IoError> {
+fn put_into_place(dir: &Path, prepared: &Prepared, header: &SegmentHeader) -> Result<SegmentMap, IoError> {
     let at = |doing| IoError::at(doing, &prepared.path);
-    prepared
-        .file
-        .write_all_at(&header.encode(), 0)
-        .map_err(at("write the header of"))?;
+    prepared.file.write_all_at(&header.encode(), 0).map_err(at("write the header of"))?;
     prepared.file.sync_data().map_err(at("sync"))?;
     let path = dir.join(format!("{:020}.seg", header.first.get()));
     fs::rename(&prepared.path, &path).map_err(at("rename"))?;

@@ -71,12 +71,7 @@ impl Edge {
     /// The edge of a tree of `size` leaves, a multiple of 256, all on disk. `tiles` are the partial
     /// tiles of the levels from 0 on.
     pub(super) fn resume(size: u64, tiles: Vec<Tile>) -> Self {
-        Self {
-            size,
-            written: size,
-            tiles,
-            ..Self::default()
-        }
+        Self { size, written: size, tiles, ..Self::default() }
     }
 
     pub(super) const fn size(&self) -> u64 {
@@ -104,8 +99,7 @@ impl Edge {
             tile.push(hash);
             let Some(root) = tile.root() else { break };
             let full = Arc::new(std::mem::take(tile));
-            self.waiting_tiles
-                .insert((level, tiles_within(self.size, level)), full);
+            self.waiting_tiles.insert((level, tiles_within(self.size, level)), full);
             hash = root;
         }
         self.tail.push(leaf);
@@ -143,14 +137,8 @@ impl Edge {
             self.waiting_tiles.get(&id).map(AsRef::as_ref)
         };
         match held {
-            None => Lookup::OnDisk {
-                tile: id,
-                row,
-                number,
-            },
-            Some(tile) => tile
-                .node(row, number)
-                .map_or(Lookup::Incomplete, Lookup::Known),
+            None => Lookup::OnDisk { tile: id, row, number },
+            Some(tile) => tile.node(row, number).map_or(Lookup::Incomplete, Lookup::Known),
         }
     }
 
@@ -194,10 +182,7 @@ impl Edge {
             let waiting = self.waiting_tiles.range(ids);
             tiles.extend(waiting.map(|(id, tile)| (*id, Arc::clone(tile))));
         }
-        Some(Step {
-            bundles: from / FULL..to / FULL,
-            tiles,
-        })
+        Some(Step { bundles: from / FULL..to / FULL, tiles })
     }
 
     /// Notes that a step is on disk: it need not be here any more.
@@ -217,8 +202,7 @@ impl Edge {
 /// How many full tiles a level has in a tree of `size` leaves: that is also the number of its
 /// partial one.
 pub(super) fn tiles_within(size: u64, level: u8) -> u64 {
-    size.checked_shr((u32::from(level) + 1) * u32::from(TILE_HEIGHT))
-        .unwrap_or(0)
+    size.checked_shr((u32::from(level) + 1) * u32::from(TILE_HEIGHT)).unwrap_or(0)
 }
 
 fn weight(bundle: &[LeafBytes]) -> usize {

@@ -73,21 +73,10 @@ impl fmt::Display for TreeError {
                 write!(f, "expected an old size of at most {new}, got {old}")
             }
             Self::Damaged { file } => {
-                write!(
-                    f,
-                    "damage in `{}`: not what the tree has for it",
-                    file.display()
-                )
+                write!(f, "damage in `{}`: not what the tree has for it", file.display())
             }
-            Self::Forked {
-                size,
-                expected,
-                got,
-            } => {
-                write!(
-                    f,
-                    "expected root {expected} at size {size}, the journal leads to {got}"
-                )
+            Self::Forked { size, expected, got } => {
+                write!(f, "expected root {expected} at size {size}, the journal leads to {got}")
             }
             Self::Tile(error) => error.fmt(f),
             Self::Note(error) => write!(f, "cannot publish the checkpoint: {error}"),

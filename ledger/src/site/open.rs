@@ -21,10 +21,7 @@ use crate::width::on_disk;
 const REPLAY_LEAVES: usize = 16_384;
 
 /// What the site is opened from.
-#[expect(
-    missing_debug_implementations,
-    reason = "a journal's reader has nothing to show"
-)]
+#[expect(missing_debug_implementations, reason = "a journal's reader has nothing to show")]
 #[derive(Clone)]
 pub struct SiteSource<'a> {
     /// The journal, which has every leaf.
@@ -81,11 +78,7 @@ impl SiteReport {
         if end > self.published {
             return;
         }
-        let list = if is_there {
-            &mut self.damaged
-        } else {
-            &mut self.missing
-        };
+        let list = if is_there { &mut self.damaged } else { &mut self.missing };
         if !list.iter().any(|noted| noted == path) {
             list.push(path.to_path_buf());
         }
@@ -107,27 +100,14 @@ impl TileTree {
     /// journal: files that are right stay, others are replaced and reported.
     ///
     /// A journal that itself leads to another root than the checkpoint is [`TreeError::Forked`].
-    pub fn open(
-        data_dir: &Path,
-        staging: &Staging,
-        source: &SiteSource<'_>,
-    ) -> Result<OpenedSite, TreeError> {
+    pub fn open(data_dir: &Path, staging: &Staging, source: &SiteSource<'_>) -> Result<OpenedSite, TreeError> {
         ensure_dir(&data_dir.join("public"), Mode::Public)?;
-        let published = source
-            .published
-            .map_or(TreeSize::ZERO, |checkpoint| checkpoint.size);
+        let published = source.published.map_or(TreeSize::ZERO, |checkpoint| checkpoint.size);
         if published > source.frontier.size() {
-            return Err(TreeError::Shrinking {
-                old: published,
-                new: source.frontier.size(),
-            });
+            return Err(TreeError::Shrinking { old: published, new: source.frontier.size() });
         }
-        let mut report = SiteReport {
-            published,
-            ..SiteReport::default()
-        };
-        let with =
-            |edge| TileTree::new(data_dir, staging.clone(), Arc::clone(&source.journal), edge);
+        let mut report = SiteReport { published, ..SiteReport::default() };
+        let with = |edge| TileTree::new(data_dir, staging.clone(), Arc::clone(&source.journal), edge);
         if source.check == Check::Edge
             && let Ok(edge) = resume(&with(Edge::default()), published)
         {
@@ -135,11 +115,7 @@ impl TileTree {
             match tree.replay(source, &mut Existing::Replace) {
                 Ok(()) => return tree.opened(published, report),
                 // The partial tiles are wrong, or the history is another one.
-                Err(
-                    TreeError::Forked { .. }
-                    | TreeError::Incomplete { .. }
-                    | TreeError::Damaged { .. },
-                ) => {}
+                Err(TreeError::Forked { .. } | TreeError::Incomplete { .. } | TreeError::Damaged { .. }) => {}
                 Err(error) => return Err(error),
             }
         }
@@ -153,11 +129,7 @@ impl TileTree {
 
     /// Appends what the journal has beyond the tree, writing out what it completes. The published
     /// root is checked as soon as it can be, and before that nothing is written over blindly.
-    fn replay(
-        &self,
-        source: &SiteSource<'_>,
-        existing: &mut Existing<'_>,
-    ) -> Result<(), TreeError> {
+    fn replay(&self, source: &SiteSource<'_>, existing: &mut Existing<'_>) -> Result<(), TreeError> {
         let mut unchecked = source.published;
         loop {
             let from = self.size().next_index();
@@ -167,11 +139,7 @@ impl TileTree {
                     hashes.push(leaf_hash(leaf));
                     leaves.push(Arc::new(leaf.to_vec()));
                 }
-                if leaves.len() < REPLAY_LEAVES {
-                    ControlFlow::Continue(())
-                } else {
-                    ControlFlow::Break(())
-                }
+                if leaves.len() < REPLAY_LEAVES { ControlFlow::Continue(()) } else { ControlFlow::Break(()) }
             })?;
             if !leaves.is_empty() {
                 self.append(&leaves, &hashes);
@@ -191,15 +159,7 @@ impl TileTree {
 
     fn check_root(&self, size: TreeSize, expected: Hash) -> Result<(), TreeError> {
         let got = root_at(self, size)?;
-        if got == expected {
-            Ok(())
-        } else {
-            Err(TreeError::Forked {
-                size,
-                expected,
-                got,
-            })
-        }
+        if got == expected { Ok(()) } else { Err(TreeError::Forked { size, expected, got }) }
     }
 
     /// The last step: the partial files of the published size must be right, too.
@@ -216,11 +176,7 @@ impl TileTree {
         batch.commit()?;
         let tree = Arc::new(self);
         let writer = SiteWriter::new(Arc::clone(&tree))?;
-        Ok(OpenedSite {
-            tree,
-            writer,
-            report,
-        })
+        Ok(OpenedSite { tree, writer, report })
     }
 }
 
@@ -250,20 +206,9 @@ fn check_journal(source: &SiteSource<'_>) -> Result<(), TreeError> {
         return Ok(());
     };
     let (size, expected) = (checkpoint.size, checkpoint.root);
-    let got = if size == source.frontier.size() {
-        source.frontier.root()
-    } else {
-        root_in_journal(&*source.journal, size)?
-    };
-    if got == expected {
-        Ok(())
-    } else {
-        Err(TreeError::Forked {
-            size,
-            expected,
-            got,
-        })
-    }
+    let got =
+        if size == source.frontier.size() { source.frontier.root() } else { root_in_journal(&*source.journal, size)? };
+    if got == expected { Ok(()) } else { Err(TreeError::Forked { size, expected, got }) }
 }
 
 fn root_in_journal(journal: &dyn JournalReader, size: TreeSize) -> Result<Hash, TreeError> {

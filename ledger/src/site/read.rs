@@ -20,12 +20,7 @@ const MAX_READ_BYTES: usize = 4 * 1024 * 1024;
 impl TileTree {
     /// The leaves from `from` on, at most `max` of them and none at or beyond `size`. There may be
     /// fewer, but not none, when they are long: ask again from where they end.
-    pub fn read_entries(
-        &self,
-        from: LeafIndex,
-        max: usize,
-        size: TreeSize,
-    ) -> Result<Vec<LeafBytes>, TreeError> {
+    pub fn read_entries(&self, from: LeafIndex, max: usize, size: TreeSize) -> Result<Vec<LeafBytes>, TreeError> {
         let size = size.min(self.size()).get();
         let end = from.get().saturating_add(on_disk(max)).min(size);
         let mut leaves = Vec::new();
@@ -60,16 +55,9 @@ impl TileTree {
         let bundle = from / FULL;
         let (leaves, file) = self.bundle(bundle)?;
         let skip = in_memory(from % FULL);
-        let wanted: Vec<_> = leaves
-            .iter()
-            .skip(skip)
-            .take(in_memory(end - from))
-            .map(Arc::clone)
-            .collect();
+        let wanted: Vec<_> = leaves.iter().skip(skip).take(in_memory(end - from)).map(Arc::clone).collect();
         if on_disk(wanted.len()) != end - from {
-            return Err(TreeError::Missing {
-                index: LeafIndex::new(from),
-            });
+            return Err(TreeError::Missing { index: LeafIndex::new(from) });
         }
         if let Some(file) = file {
             for (leaf, index) in wanted.iter().zip(from..) {
@@ -82,10 +70,7 @@ impl TileTree {
     }
 
     /// The leaves of a bundle, and the file that they were read from, unchecked, if there is one.
-    pub(super) fn bundle(
-        &self,
-        bundle: u64,
-    ) -> Result<(Arc<Vec<LeafBytes>>, Option<std::path::PathBuf>), TreeError> {
+    pub(super) fn bundle(&self, bundle: u64) -> Result<(Arc<Vec<LeafBytes>>, Option<std::path::PathBuf>), TreeError> {
         let leaves = self.edge().leaves(bundle);
         match leaves {
             Leaves::Held(leaves) => Ok((leaves, None)),
@@ -137,11 +122,7 @@ impl TileTree {
     }
 
     /// The first `width` hashes of a tile, wherever they are.
-    pub(super) fn tile_hashes(
-        &self,
-        (level, index): TileId,
-        width: u16,
-    ) -> Result<Vec<Hash>, TreeError> {
+    pub(super) fn tile_hashes(&self, (level, index): TileId, width: u16) -> Result<Vec<Hash>, TreeError> {
         let first = index.saturating_mul(FULL);
         (first..first.saturating_add(width.into()))
             .map(|number| self.subtree(level.saturating_mul(TILE_HEIGHT), number))
@@ -151,9 +132,7 @@ impl TileTree {
 
 /// A tile as it is on disk, not checked against anything.
 pub(super) fn read_tile(file: &Path) -> Result<Tile, TreeError> {
-    let damaged = || TreeError::Damaged {
-        file: file.to_path_buf(),
-    };
+    let damaged = || TreeError::Damaged { file: file.to_path_buf() };
     let bytes = durable::read(file)?.ok_or_else(damaged)?;
     let hashes = decode_tile(&bytes).map_err(|_| damaged())?;
     Ok(Tile::from_hashes(&hashes))
@@ -161,16 +140,11 @@ pub(super) fn read_tile(file: &Path) -> Result<Tile, TreeError> {
 
 /// A full bundle as it is on disk, not checked against anything.
 fn read_bundle(file: &Path) -> Result<Vec<LeafBytes>, TreeError> {
-    let damaged = || TreeError::Damaged {
-        file: file.to_path_buf(),
-    };
+    let damaged = || TreeError::Damaged { file: file.to_path_buf() };
     let bytes = durable::read(file)?.ok_or_else(damaged)?;
     let entries = decode_bundle(&bytes).map_err(|_| damaged())?;
     if entries.len() != usize::from(TILE_WIDTH) {
         return Err(damaged());
     }
-    Ok(entries
-        .into_iter()
-        .map(|entry| Arc::new(entry.to_vec()))
-        .collect())
+    Ok(entries.into_iter().map(|entry| Arc::new(entry.to_vec())).collect())
 }

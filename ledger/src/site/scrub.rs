@@ -83,12 +83,7 @@ impl TileTree {
     }
 
     /// Replaces a tile on disk by `tile`, which must lead to the hash that the tree has for it.
-    fn replace_tile(
-        &self,
-        id: TileId,
-        tile: &Tile,
-        flaws: &mut Vec<Flaw>,
-    ) -> Result<(), TreeError> {
+    fn replace_tile(&self, id: TileId, tile: &Tile, flaws: &mut Vec<Flaw>) -> Result<(), TreeError> {
         let file = self.tile_path(id, TILE_WIDTH)?;
         let expected = match self.tile_root(id) {
             // The tile above is damaged itself: it is put right when its own turn comes.
@@ -107,16 +102,9 @@ impl TileTree {
         if found.as_deref() == Some(bytes) {
             return Ok(());
         }
-        let kind = if found.is_some() {
-            FlawKind::Damaged
-        } else {
-            FlawKind::Missing
-        };
+        let kind = if found.is_some() { FlawKind::Damaged } else { FlawKind::Missing };
         self.staging.write(file, bytes, Mode::Public)?;
-        flaws.push(Flaw {
-            file: file.to_path_buf(),
-            kind,
-        });
+        flaws.push(Flaw { file: file.to_path_buf(), kind });
         Ok(())
     }
 }

@@ -56,18 +56,12 @@ impl SiteWriter {
         }
         let got = root_at(&*self.tree, size)?;
         if got != checkpoint.root {
-            return Err(TreeError::Forked {
-                size,
-                expected: checkpoint.root,
-                got,
-            });
+            return Err(TreeError::Forked { size, expected: checkpoint.root, got });
         }
         self.tree.write_full(size, &mut Existing::Replace)?;
         self.tree.write_partial(size)?;
         let target = self.tree.public.join("checkpoint");
-        self.tree
-            .staging
-            .write(&target, note.as_bytes(), Mode::Public)?;
+        self.tree.staging.write(&target, note.as_bytes(), Mode::Public)?;
         self.tree.edge_mut().set_published(size.get());
         self.retire(old, size)
     }
@@ -87,9 +81,7 @@ impl SiteWriter {
             if !is_full_now {
                 continue;
             }
-            let full = self
-                .tree
-                .tile_path((tile.level(), tile.index()), TILE_WIDTH)?;
+            let full = self.tree.tile_path((tile.level(), tile.index()), TILE_WIDTH)?;
             self.retired.push(partial_dir(&full));
             if tile.level() == 0 {
                 let full = self.tree.bundle_path(tile.index(), TILE_WIDTH)?;
@@ -110,11 +102,7 @@ pub(super) enum Existing<'a> {
 
 impl TileTree {
     /// Writes all full tiles and bundles within the first `upto` leaves that are not on disk yet.
-    pub(super) fn write_full(
-        &self,
-        upto: TreeSize,
-        existing: &mut Existing<'_>,
-    ) -> Result<(), TreeError> {
+    pub(super) fn write_full(&self, upto: TreeSize, existing: &mut Existing<'_>) -> Result<(), TreeError> {
         loop {
             let step = self.edge().step(upto.get());
             let Some(step) = step else {
@@ -132,21 +120,13 @@ impl TileTree {
             let leaves: &[LeafBytes] = &leaves;
             let bytes = bundle_bytes(leaves)?;
             let end = bundle.saturating_add(1).saturating_mul(FULL);
-            existing.add(
-                &mut batch,
-                &self.bundle_path(bundle, TILE_WIDTH)?,
-                &bytes,
-                end,
-            )?;
+            existing.add(&mut batch, &self.bundle_path(bundle, TILE_WIDTH)?, &bytes, end)?;
         }
         for (id, tile) in &step.tiles {
             let bytes = encode_tile(tile.hashes())?;
             let (level, index) = *id;
             let shift = u32::from(level).saturating_add(1).saturating_mul(8);
-            let end = index
-                .saturating_add(1)
-                .checked_shl(shift)
-                .unwrap_or(u64::MAX);
+            let end = index.saturating_add(1).checked_shl(shift).unwrap_or(u64::MAX);
             existing.add(&mut batch, &self.tile_path(*id, TILE_WIDTH)?, &bytes, end)?;
         }
         Ok(batch.commit()?)
@@ -162,10 +142,7 @@ impl TileTree {
     }
 
     /// The partial tiles and the partial bundle of a tree of this size: paths and bytes.
-    pub(super) fn partial_files(
-        &self,
-        size: TreeSize,
-    ) -> Result<Vec<(PathBuf, Vec<u8>)>, TreeError> {
+    pub(super) fn partial_files(&self, size: TreeSize) -> Result<Vec<(PathBuf, Vec<u8>)>, TreeError> {
         let mut files = Vec::new();
         for tile in partial_tiles(size) {
             let id = (tile.level(), tile.index());
@@ -175,10 +152,7 @@ impl TileTree {
                 let (leaves, _) = self.bundle(tile.index())?;
                 let width = usize::from(tile.width()).min(leaves.len());
                 let (leaves, _) = leaves.split_at(width);
-                files.push((
-                    self.bundle_path(tile.index(), tile.width())?,
-                    bundle_bytes(leaves)?,
-                ));
+                files.push((self.bundle_path(tile.index(), tile.width())?, bundle_bytes(leaves)?));
             }
         }
         Ok(files)
@@ -187,13 +161,7 @@ impl TileTree {
 
 impl Existing<'_> {
     /// Adds a file to the batch. `end` is the size of the smallest tree that has it whole.
-    fn add(
-        &mut self,
-        batch: &mut Batch,
-        path: &Path,
-        bytes: &[u8],
-        end: u64,
-    ) -> Result<(), IoError> {
+    fn add(&mut self, batch: &mut Batch, path: &Path, bytes: &[u8], end: u64) -> Result<(), IoError> {
         if let Self::Compare(report) = self {
             let found = durable::read(path)?;
             if found.as_deref() == Some(bytes) {
@@ -228,9 +196,7 @@ fn leftovers(tree: &TileTree) -> Result<Vec<PathBuf>, TreeError> {
         }
         for dir in paths.iter().filter_map(|path| path.parent()) {
             for name in durable::list(dir)? {
-                let number = name
-                    .strip_suffix(".p")
-                    .and_then(|number| number.parse::<u64>().ok());
+                let number = name.strip_suffix(".p").and_then(|number| number.parse::<u64>().ok());
                 if number.is_some_and(|number| number < tile.index() % 1000) {
                     found.push(dir.join(name));
                 }

@@ -58,20 +58,14 @@ fn proofs_leaves_and_files_are_right_at_every_moment() {
         }
         let mut frontier = Frontier::new();
         for start in (0..LEAVES).step_by(50) {
-            let leaves: Vec<LeafBytes> = (start..start + 50)
-                .map(|index| Arc::new(leaf(index)))
-                .collect();
+            let leaves: Vec<LeafBytes> = (start..start + 50).map(|index| Arc::new(leaf(index))).collect();
             let hashes: Vec<_> = leaves.iter().map(|leaf| leaf_hash(leaf)).collect();
             for hash in &hashes {
                 frontier.push(*hash);
             }
             tree.append(&leaves, &hashes);
             let (size, root) = (frontier.size(), frontier.root());
-            let committed = Checkpoint {
-                origin: ORIGIN.into(),
-                size,
-                root,
-            };
+            let committed = Checkpoint { origin: ORIGIN.into(), size, root };
             *head.lock().unwrap() = committed.clone();
             if start % 1000 == 0 || start + 50 == LEAVES {
                 to_publisher.send(committed).unwrap();

@@ -28,11 +28,7 @@ impl Disk {
             Self::Files(dir) => {
                 let (opened, recovered) = crate::fixture::open(dir, &options())?;
                 let frontier = opened.frontier;
-                Ok(Open {
-                    journal: Box::new(opened.journal),
-                    frontier,
-                    recovered,
-                })
+                Ok(Open { journal: Box::new(opened.journal), frontier, recovered })
             }
             Self::Memory(store) => {
                 let mut recovered = Leaves::new();
@@ -41,11 +37,7 @@ impl Disk {
                     recovered.push(leaf.to_vec());
                     Ok(())
                 })?;
-                Ok(Open {
-                    journal: Box::new(journal),
-                    frontier,
-                    recovered,
-                })
+                Ok(Open { journal: Box::new(journal), frontier, recovered })
             }
         }
     }
@@ -92,9 +84,7 @@ fn keeps_what_was_appended_across_opens_and_reads_it_from_anywhere() {
             let mut open = disk.open().unwrap();
             assert_eq!(open.recovered, expected);
             for number in 1..5 {
-                let leaves: Leaves = (0..number)
-                    .map(|seed| leaf(round * 10 + seed, 700))
-                    .collect();
+                let leaves: Leaves = (0..number).map(|seed| leaf(round * 10 + seed, 700)).collect();
                 append(&mut *open.journal, &mut open.frontier, &leaves);
                 expected.extend(leaves);
                 assert_eq!(open.journal.size().get(), expected.len() as u64);
@@ -113,11 +103,7 @@ fn frames_come_back_as_they_were_committed_and_a_reader_may_break_off() {
         let mut open = disk.open().unwrap();
         let mut roots = Vec::new();
         for seed in 0..10 {
-            append(
-                &mut *open.journal,
-                &mut open.frontier,
-                &[leaf(seed, 50), leaf(seed, 60)],
-            );
+            append(&mut *open.journal, &mut open.frontier, &[leaf(seed, 50), leaf(seed, 60)]);
             roots.push(open.frontier.root());
         }
         let mut seen = Vec::new();
@@ -126,11 +112,7 @@ fn frames_come_back_as_they_were_committed_and_a_reader_may_break_off() {
             .read(LeafIndex::new(7), &mut |frame| {
                 assert_eq!(frame.end().get(), frame.start.get() + 2);
                 seen.push((frame.start.get(), frame.root));
-                if seen.len() == 3 {
-                    ControlFlow::Break(())
-                } else {
-                    ControlFlow::Continue(())
-                }
+                if seen.len() == 3 { ControlFlow::Break(()) } else { ControlFlow::Continue(()) }
             })
             .unwrap();
         assert_eq!(seen, [(6, roots[3]), (8, roots[4]), (10, roots[5])]);
@@ -141,19 +123,11 @@ fn frames_come_back_as_they_were_committed_and_a_reader_may_break_off() {
 fn refuses_another_size_and_writes_nothing() {
     on_each(|disk| {
         let mut open = disk.open().unwrap();
-        append(
-            &mut *open.journal,
-            &mut open.frontier,
-            &[leaf(1, 10), leaf(2, 10)],
-        );
+        append(&mut *open.journal, &mut open.frontier, &[leaf(1, 10), leaf(2, 10)]);
         let (leaves, root) = ([leaf(3, 10)], open.frontier.root());
         for start in [0, 1, 3] {
             let start = TreeSize::new(start);
-            match open.journal.append(&Frame {
-                start,
-                leaves: &leaves,
-                root,
-            }) {
+            match open.journal.append(&Frame { start, leaves: &leaves, root }) {
                 Err(AppendError::UnexpectedSize { expected, got }) => {
                     assert_eq!((expected.get(), got), (2, start));
                 }
@@ -162,10 +136,7 @@ fn refuses_another_size_and_writes_nothing() {
         }
         append(&mut *open.journal, &mut open.frontier, &leaves);
         drop(open);
-        assert_eq!(
-            disk.open().unwrap().recovered,
-            [leaf(1, 10), leaf(2, 10), leaf(3, 10)]
-        );
+        assert_eq!(disk.open().unwrap().recovered, [leaf(1, 10), leaf(2, 10), leaf(3, 10)]);
     });
 }
 
@@ -177,48 +148,20 @@ fn refuses_what_breaks_a_limit_and_writes_nothing() {
         let huge = vec![leaf(1, 65_535); 257];
         let cases: [(&[Vec<u8>], FrameError); 6] = [
             (&[], FrameError::LeafCount { got: 0 }),
-            (
-                &vec![leaf(1, 1); 65_537],
-                FrameError::LeafCount { got: 65_537 },
-            ),
-            (
-                &[Vec::new()],
-                FrameError::LeafLength {
-                    index: LeafIndex::new(0),
-                    got: 0,
-                },
-            ),
-            (
-                &[leaf(1, 1), leaf(1, 65_536)],
-                FrameError::LeafLength {
-                    index: LeafIndex::new(1),
-                    got: 65_536,
-                },
-            ),
-            (
-                &with_zero,
-                FrameError::ZeroByte {
-                    index: LeafIndex::new(1),
-                },
-            ),
+            (&vec![leaf(1, 1); 65_537], FrameError::LeafCount { got: 65_537 }),
+            (&[Vec::new()], FrameError::LeafLength { index: LeafIndex::new(0), got: 0 }),
+            (&[leaf(1, 1), leaf(1, 65_536)], FrameError::LeafLength { index: LeafIndex::new(1), got: 65_536 }),
+            (&with_zero, FrameError::ZeroByte { index: LeafIndex::new(1) }),
             (&huge, FrameError::TooLarge { got: 257 * 65_535 }),
         ];
         for (leaves, expected) in cases {
-            let frame = Frame {
-                start: TreeSize::ZERO,
-                leaves,
-                root: proof::Hash::ZERO,
-            };
+            let frame = Frame { start: TreeSize::ZERO, leaves, root: proof::Hash::ZERO };
             match open.journal.append(&frame) {
                 Err(AppendError::Refused(error)) => assert_eq!(error, expected),
                 other => panic!("{other:?}"),
             }
         }
-        append(
-            &mut *open.journal,
-            &mut open.frontier,
-            &vec![leaf(1, 65_535); 256],
-        );
+        append(&mut *open.journal, &mut open.frontier, &vec![leaf(1, 65_535); 256]);
         drop(open);
         assert_eq!(disk.open().unwrap().recovered.len(), 256);
     });
@@ -233,11 +176,7 @@ fn has_one_writer() {
         if let Ok(mut second) = disk.open() {
             append(&mut *second.journal, &mut second.frontier, &[leaf(2, 10)]);
             let (start, root) = (first.frontier.size(), first.frontier.root());
-            let late = first.journal.append(&Frame {
-                start,
-                leaves: &[leaf(3, 10)],
-                root,
-            });
+            let late = first.journal.append(&Frame { start, leaves: &[leaf(3, 10)], root });
             assert!(matches!(late, Err(AppendError::Fenced)), "{late:?}");
         } else {
             append(&mut *first.journal, &mut first.frontier, &[leaf(2, 10)]);
@@ -259,16 +198,9 @@ fn an_unknown_outcome_poisons_and_the_next_open_decides() {
         let start = open.frontier.size();
         let mut frontier = open.frontier.clone();
         frontier.push(leaf_hash(&leaf(2, 10)));
-        let frame = Frame {
-            start,
-            leaves: &[leaf(2, 10)],
-            root: frontier.root(),
-        };
+        let frame = Frame { start, leaves: &[leaf(2, 10)], root: frontier.root() };
         let first = open.journal.append(&frame);
-        assert!(
-            matches!(first, Err(AppendError::OutcomeUnknown(_))),
-            "{first:?}"
-        );
+        assert!(matches!(first, Err(AppendError::OutcomeUnknown(_))), "{first:?}");
         let second = open.journal.append(&frame);
         assert!(matches!(second, Err(AppendError::Poisoned)), "{second:?}");
         assert_eq!(open.journal.size(), start);

@@ -13,11 +13,7 @@ pub(crate) const ORIGIN: &str = "log.example/fixture";
 
 /// Small segments, so that a few frames make several.
 pub(crate) fn options() -> Options {
-    Options {
-        segment_bytes: 16_384,
-        first_segment_bytes: 8192,
-        ..Options::new(ORIGIN)
-    }
+    Options { segment_bytes: 16_384, first_segment_bytes: 8192, ..Options::new(ORIGIN) }
 }
 
 pub(crate) type Leaves = Vec<Vec<u8>>;
@@ -50,13 +46,7 @@ pub(crate) fn append(journal: &mut dyn Journal, frontier: &mut Frontier, leaves:
         frontier.push(leaf_hash(leaf));
     }
     let root = frontier.root();
-    let size = journal
-        .append(&Frame {
-            start,
-            leaves,
-            root,
-        })
-        .unwrap();
+    let size = journal.append(&Frame { start, leaves, root }).unwrap();
     assert_eq!(size, frontier.size());
 }
 
@@ -90,18 +80,10 @@ impl Written {
                 Some(last) if last.file == file => last.bytes.end,
                 _ => 512,
             };
-            placed.push(Placed {
-                file,
-                bytes: start..end,
-                index,
-            });
+            placed.push(Placed { file, bytes: start..end, index });
         }
         drop(journal);
-        Self {
-            dir,
-            frames,
-            placed,
-        }
+        Self { dir, frames, placed }
     }
 
     pub(crate) fn path(&self) -> &Path {
@@ -139,24 +121,18 @@ pub(crate) fn segments(dir: &Path) -> Vec<PathBuf> {
 
 /// The length of a segment's content without the zeros behind it. A frame ends with a marker.
 pub(crate) fn used(file: &[u8]) -> usize {
-    file.iter()
-        .rposition(|byte| *byte != 0)
-        .map_or(0, |last| last + 1)
+    file.iter().rposition(|byte| *byte != 0).map_or(0, |last| last + 1)
 }
 
 /// A leaf of this length, without zero bytes.
 pub(crate) fn leaf(seed: usize, length: usize) -> Vec<u8> {
-    (0..length)
-        .map(|at| u8::try_from((seed * 31 + at * 7) % 255 + 1).unwrap())
-        .collect()
+    (0..length).map(|at| u8::try_from((seed * 31 + at * 7) % 255 + 1).unwrap()).collect()
 }
 
 /// Frames with so many leaves of so many bytes each.
 pub(crate) fn frames(shape: &[(usize, usize)]) -> Vec<Leaves> {
     let frame = |(seed, (leaves, length)): (usize, &(usize, usize))| {
-        (0..*leaves)
-            .map(|number| leaf(seed * 100 + number, *length))
-            .collect()
+        (0..*leaves).map(|number| leaf(seed * 100 + number, *length)).collect()
     };
     shape.iter().enumerate().map(frame).collect()
 }

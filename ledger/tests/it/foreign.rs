@@ -19,10 +19,7 @@ impl TileReader for Files<'_> {
     fn read_tiles(&self, tiles: &[Tile]) -> Result<Vec<Vec<u8>>, Error> {
         // C2SP leaves the height out of the path.
         let path = |tile: &Tile| tile.path().replacen("tile/8/", "tile/", 1);
-        Ok(tiles
-            .iter()
-            .map(|tile| fs::read(self.0.public(&path(tile))).unwrap())
-            .collect())
+        Ok(tiles.iter().map(|tile| fs::read(self.0.public(&path(tile))).unwrap()).collect())
     }
 
     fn save_tiles(&self, _: &[Tile], _: &[Vec<u8>]) {}
@@ -38,15 +35,10 @@ fn checkpoint_tiles_and_proofs_are_accepted() {
         let note = fs::read(log.public("checkpoint")).unwrap();
         let note = Note::from_bytes(&note).unwrap();
         let key = StandardVerifier::new(&signer().verifier().to_string()).unwrap();
-        let (verified, unverified) = note
-            .verify(&VerifierList::new(vec![Box::new(key)]))
-            .unwrap();
+        let (verified, unverified) = note.verify(&VerifierList::new(vec![Box::new(key)])).unwrap();
         assert_eq!((verified.len(), unverified.len()), (1, 0));
         let head = tlog_tiles::Checkpoint::from_bytes(note.text()).unwrap();
-        assert_eq!(
-            (head.origin(), head.size(), head.extension()),
-            (crate::log::ORIGIN, size, "")
-        );
+        assert_eq!((head.origin(), head.size(), head.extension()), (crate::log::ORIGIN, size, ""));
 
         let files = Files(&log);
         let reader = TileHashReader::new(size, *head.hash(), &files);
@@ -55,16 +47,8 @@ fn checkpoint_tiles_and_proofs_are_accepted() {
             let theirs = tlog_tiles::prove_record(size, index, &reader).unwrap();
             let hash = tlog_tiles::record_hash(&leaf(index));
             tlog_tiles::check_record(&theirs, size, *head.hash(), index, hash).unwrap();
-            let ours = proof::merkle::inclusion_proof(
-                &*log.tree,
-                LeafIndex::new(index),
-                TreeSize::new(size),
-            );
-            let ours: Vec<_> = ours
-                .unwrap()
-                .iter()
-                .map(|hash| Hash(*hash.as_bytes()))
-                .collect();
+            let ours = proof::merkle::inclusion_proof(&*log.tree, LeafIndex::new(index), TreeSize::new(size));
+            let ours: Vec<_> = ours.unwrap().iter().map(|hash| Hash(*hash.as_bytes())).collect();
             assert_eq!(ours, theirs);
         }
         for (old, root) in &heads {

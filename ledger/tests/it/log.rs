@@ -7,9 +7,7 @@ use std::sync::Arc;
 use countersign_ledger::durable::Staging;
 use countersign_ledger::journal::memory::{MemoryJournal, MemoryStore};
 use countersign_ledger::journal::{Frame, Journal};
-use countersign_ledger::site::{
-    Check, LeafBytes, OpenedSite, SiteReport, SiteSource, SiteWriter, TileTree, TreeError,
-};
+use countersign_ledger::site::{Check, LeafBytes, OpenedSite, SiteReport, SiteSource, SiteWriter, TileTree, TreeError};
 use proof::merkle::{Frontier, HashSource, MemoryTree, leaf_hash};
 use proof::tile::{decode_bundle, decode_tile, tiles_for_size};
 use proof::{Checkpoint, Hash, KeyName, Note, SecretKey, SignerKey, TreeSize};
@@ -42,15 +40,7 @@ impl Log {
         let opened = open(dir.path(), &journal, &frontier, None, Check::Edge).unwrap();
         assert!(opened.report.is_clean());
         let (tree, writer) = (opened.tree, opened.writer);
-        Self {
-            dir,
-            journal,
-            frontier,
-            naive: MemoryTree::new(),
-            tree,
-            writer,
-            published: None,
-        }
+        Self { dir, journal, frontier, naive: MemoryTree::new(), tree, writer, published: None }
     }
 
     pub(crate) fn size(&self) -> u64 {
@@ -74,24 +64,14 @@ impl Log {
             self.naive.push(*hash);
         }
         let root = self.frontier.root();
-        self.journal
-            .append(&Frame {
-                start,
-                leaves: &leaves,
-                root,
-            })
-            .unwrap();
+        self.journal.append(&Frame { start, leaves: &leaves, root }).unwrap();
         let leaves: Vec<LeafBytes> = leaves.into_iter().map(Arc::new).collect();
         self.tree.append(&leaves, &hashes);
     }
 
     pub(crate) fn checkpoint(&self) -> Checkpoint {
         let (size, root) = (self.frontier.size(), self.frontier.root());
-        Checkpoint {
-            origin: ORIGIN.into(),
-            size,
-            root,
-        }
+        Checkpoint { origin: ORIGIN.into(), size, root }
     }
 
     pub(crate) fn publish(&mut self) {
@@ -107,13 +87,7 @@ impl Log {
 
     pub(crate) fn try_reopen(&mut self, check: Check) -> Result<SiteReport, TreeError> {
         let published = self.published.as_ref();
-        let opened = open(
-            self.dir.path(),
-            &self.journal,
-            &self.frontier,
-            published,
-            check,
-        )?;
+        let opened = open(self.dir.path(), &self.journal, &self.frontier, published, check)?;
         (self.tree, self.writer) = (opened.tree, opened.writer);
         assert_eq!(self.tree.size(), self.frontier.size());
         Ok(opened.report)
@@ -139,12 +113,7 @@ pub(crate) fn open(
     check: Check,
 ) -> Result<OpenedSite, TreeError> {
     let staging = Staging::open(dir).unwrap();
-    let source = SiteSource {
-        journal: journal.reader(),
-        frontier,
-        published,
-        check,
-    };
+    let source = SiteSource { journal: journal.reader(), frontier, published, check };
     TileTree::open(dir, &staging, &source)
 }
 

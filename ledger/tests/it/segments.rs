@@ -18,10 +18,7 @@ fn a_second_open_is_refused_and_names_the_holder() {
     match open(dir.path(), &options()) {
         Err(error @ OpenError::Lock(LockError::Held { by, .. })) => {
             assert_eq!(by, Some(Holder::this_process()));
-            assert!(
-                error.to_string().contains(&std::process::id().to_string()),
-                "{error}"
-            );
+            assert!(error.to_string().contains(&std::process::id().to_string()), "{error}");
         }
         _ => panic!("opened twice"),
     }
@@ -32,21 +29,13 @@ fn a_second_open_is_refused_and_names_the_holder() {
 #[test]
 fn segments_are_named_after_their_first_leaf_and_grow_to_their_full_size() {
     let written = Written::new(frames(&[(3, 2000); 12]));
-    let names: Vec<_> = segments(written.path())
-        .iter()
-        .map(|path| path.file_name().unwrap().to_str().unwrap().to_owned())
-        .collect();
+    let names: Vec<_> =
+        segments(written.path()).iter().map(|path| path.file_name().unwrap().to_str().unwrap().to_owned()).collect();
     assert_eq!(names[0], "00000000000000000000.seg");
     assert_eq!(names[1], "00000000000000000003.seg");
-    let sizes: Vec<_> = segments(written.path())
-        .iter()
-        .map(|path| fs::metadata(path).unwrap().len())
-        .collect();
+    let sizes: Vec<_> = segments(written.path()).iter().map(|path| fs::metadata(path).unwrap().len()).collect();
     assert_eq!(sizes[..3], [8192, 16_384, 16_384]);
-    assert_eq!(
-        open(written.path(), &options()).unwrap().1,
-        written.frames.concat()
-    );
+    assert_eq!(open(written.path(), &options()).unwrap().1, written.frames.concat());
 }
 
 #[test]
@@ -83,10 +72,7 @@ fn a_new_segment_without_frames_is_where_the_journal_goes_on() {
         .unwrap();
     assert_eq!(seen, 2);
     drop(journal);
-    assert_eq!(
-        open(written.path(), &options()).unwrap().0.journal.size(),
-        TreeSize::new(3)
-    );
+    assert_eq!(open(written.path(), &options()).unwrap().0.journal.size(), TreeSize::new(3));
 }
 
 /// The frontier of the first leaves.
@@ -118,22 +104,11 @@ fn resuming_from_any_frame_boundary_visits_what_is_behind_it() {
     assert!(segments(written.path()).len() >= 3);
     for boundary in (0..=all.len()).step_by(3) {
         let resume = frontier(&all[..boundary]);
-        let (opened, leaves) = open(
-            written.path(),
-            &Options {
-                resume,
-                ..options()
-            },
-        )
-        .unwrap();
+        let (opened, leaves) = open(written.path(), &Options { resume, ..options() }).unwrap();
         assert_eq!(leaves, all[boundary..]);
         assert_eq!(opened.frontier, frontier(&all));
         for from in 0..=all.len() {
-            assert_eq!(
-                read_all(&opened.journal, from as u64),
-                all[from..],
-                "from {from}"
-            );
+            assert_eq!(read_all(&opened.journal, from as u64), all[from..], "from {from}");
         }
     }
 }
@@ -142,36 +117,20 @@ fn resuming_from_any_frame_boundary_visits_what_is_behind_it() {
 fn a_snapshot_that_does_not_fit_the_journal_is_refused() {
     let written = Written::new(frames(&[(3, 900); 5]));
     let all = written.frames.concat();
-    let resume = |resume| Options {
-        resume,
-        ..options()
-    };
+    let resume = |resume| Options { resume, ..options() };
     let inside = resume(frontier(&all[..4]));
     let found = damage(written.path(), &inside);
-    assert_eq!(
-        found.kind,
-        DamageKind::NotAFrameBoundary {
-            resume: TreeSize::new(4)
-        }
-    );
+    assert_eq!(found.kind, DamageKind::NotAFrameBoundary { resume: TreeSize::new(4) });
 
     let mut other = all.clone();
     other[0] = leaf(99, 900);
     let forked = resume(frontier(&other[..6]));
-    assert!(matches!(
-        damage(written.path(), &forked).kind,
-        DamageKind::Root { .. }
-    ));
+    assert!(matches!(damage(written.path(), &forked).kind, DamageKind::Root { .. }));
 
     other.push(leaf(100, 10));
     let ahead = resume(frontier(&other));
     let found = damage(written.path(), &ahead);
-    assert_eq!(
-        found.kind,
-        DamageKind::EndsShort {
-            must_reach: TreeSize::new(16)
-        }
-    );
+    assert_eq!(found.kind, DamageKind::EndsShort { must_reach: TreeSize::new(16) });
 }
 
 #[test]
@@ -182,22 +141,10 @@ fn a_flaw_before_the_snapshot_is_found_when_it_is_read() {
     file[written.placed[1].bytes.start + 100] ^= 1;
     fs::write(&written.placed[1].file, file).unwrap();
     let resume = frontier(&all[..39]);
-    let (opened, _) = open(
-        written.path(),
-        &Options {
-            resume,
-            ..options()
-        },
-    )
-    .unwrap();
+    let (opened, _) = open(written.path(), &Options { resume, ..options() }).unwrap();
     let reader = opened.journal.reader();
-    let error = reader
-        .read(LeafIndex::new(0), &mut |_| ControlFlow::Continue(()))
-        .unwrap_err();
-    assert!(
-        error.to_string().contains("00000000000000000000.seg"),
-        "{error}"
-    );
+    let error = reader.read(LeafIndex::new(0), &mut |_| ControlFlow::Continue(())).unwrap_err();
+    assert!(error.to_string().contains("00000000000000000000.seg"), "{error}");
     assert!(error.to_string().contains("leaf 3"), "{error}");
 }
 
@@ -205,11 +152,7 @@ fn a_flaw_before_the_snapshot_is_found_when_it_is_read() {
 fn a_visitor_that_objects_stops_the_open() {
     let written = Written::new(frames(&[(2, 10), (2, 10)]));
     let opened = SegmentJournal::open(written.path(), &options(), &mut |index, _| {
-        if index.get() == 2 {
-            Err("cannot be".into())
-        } else {
-            Ok(())
-        }
+        if index.get() == 2 { Err("cannot be".into()) } else { Ok(()) }
     });
     match opened {
         Err(error @ OpenError::Visit { index, .. }) => {
@@ -256,11 +199,7 @@ fn readers_follow_the_writer_from_other_threads() {
 #[test]
 fn any_leaf_of_a_long_segment_is_found_whether_it_was_read_at_open_or_not() {
     let dir = tempfile::tempdir().unwrap();
-    let long = Options {
-        segment_bytes: 2_000_000,
-        first_segment_bytes: 2_000_000,
-        ..options()
-    };
+    let long = Options { segment_bytes: 2_000_000, first_segment_bytes: 2_000_000, ..options() };
     let (opened, _) = open(dir.path(), &long).unwrap();
     let (mut journal, mut tree) = (opened.journal, opened.frontier);
     let all: Leaves = (0..120).map(|seed| leaf(seed, 40_000)).collect();
@@ -275,10 +214,7 @@ fn any_leaf_of_a_long_segment_is_found_whether_it_was_read_at_open_or_not() {
             journal
                 .reader()
                 .read(from, &mut |frame| {
-                    found = frame
-                        .leaves_from(from)
-                        .next()
-                        .map(|(_, leaf)| leaf.to_vec());
+                    found = frame.leaves_from(from).next().map(|(_, leaf)| leaf.to_vec());
                     ControlFlow::Break(())
                 })
                 .unwrap();
@@ -288,14 +224,7 @@ fn any_leaf_of_a_long_segment_is_found_whether_it_was_read_at_open_or_not() {
     find_each(&journal);
     drop(journal);
     for resume in [Frontier::new(), frontier(&all[..60]), tree] {
-        let (opened, _) = open(
-            dir.path(),
-            &Options {
-                resume,
-                ..long.clone()
-            },
-        )
-        .unwrap();
+        let (opened, _) = open(dir.path(), &Options { resume, ..long.clone() }).unwrap();
         find_each(&opened.journal);
         assert_eq!(read_all(&opened.journal, 0), all);
     }

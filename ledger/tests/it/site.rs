@@ -56,10 +56,7 @@ fn check_proofs(log: &Log) {
             let ours = consistency_proof(&*log.tree, old, new).ok();
             assert_eq!(ours, consistency_proof(&log.naive, old, new).ok());
         }
-        assert_eq!(
-            root_at(&*log.tree, old).unwrap(),
-            root_at(&log.naive, old).unwrap()
-        );
+        assert_eq!(root_at(&*log.tree, old).unwrap(), root_at(&log.naive, old).unwrap());
         for index in points.iter().copied().map(LeafIndex::new) {
             let ours = inclusion_proof(&*log.tree, index, old).ok();
             assert_eq!(ours, inclusion_proof(&log.naive, index, old).ok());
@@ -71,24 +68,13 @@ fn check_proofs(log: &Log) {
 fn check_entries(log: &Log) {
     let size = log.size();
     for from in [0, 1, 250, 256, 65_530, size.saturating_sub(3)] {
-        let read = log
-            .tree
-            .read_entries(LeafIndex::new(from), 300, TreeSize::new(size))
-            .unwrap();
+        let read = log.tree.read_entries(LeafIndex::new(from), 300, TreeSize::new(size)).unwrap();
         let expected: Vec<_> = (from..(from + 300).min(size)).map(leaf).collect();
         assert!(read.iter().map(|leaf| &**leaf).eq(&expected), "from {from}");
     }
     let beyond = LeafIndex::new(size);
-    assert!(matches!(
-        log.tree.read_entry(beyond),
-        Err(TreeError::Missing { .. })
-    ));
-    assert!(
-        log.tree
-            .read_entries(beyond, 5, TreeSize::new(size + 5))
-            .unwrap()
-            .is_empty()
-    );
+    assert!(matches!(log.tree.read_entry(beyond), Err(TreeError::Missing { .. })));
+    assert!(log.tree.read_entries(beyond, 5, TreeSize::new(size + 5)).unwrap().is_empty());
 }
 
 #[test]
@@ -114,11 +100,7 @@ fn one_log_that_grows_through_every_size_with_restarts_between() {
 
 #[test]
 fn a_site_has_exactly_the_files_of_its_size() {
-    for size in SIZES
-        .into_iter()
-        .filter(|size| *size < 1000)
-        .chain([70_000])
-    {
+    for size in SIZES.into_iter().filter(|size| *size < 1000).chain([70_000]) {
         let mut log = Log::new();
         log.grow_to(size);
         log.publish();
@@ -130,14 +112,7 @@ fn a_site_has_exactly_the_files_of_its_size() {
 
 #[test]
 fn what_was_committed_after_the_last_publication_is_replayed_from_the_journal() {
-    for (published, size) in [
-        (0, 300),
-        (300, 300),
-        (300, 301),
-        (300, 900),
-        (512, 40_000),
-        (700, 70_000),
-    ] {
+    for (published, size) in [(0, 300), (300, 300), (300, 301), (300, 900), (512, 40_000), (700, 70_000)] {
         let mut log = Log::new();
         log.grow_to(published);
         if published > 0 {
@@ -166,46 +141,23 @@ fn an_older_head_than_the_trees_may_be_published_and_a_wrong_one_may_not() {
     let note = published_note(log.dir.path()).unwrap().unwrap();
     assert_eq!(Checkpoint::open(&note, &signer().verifier()).unwrap(), old);
 
-    let lie = Checkpoint {
-        root: old.root,
-        ..log.checkpoint()
-    };
+    let lie = Checkpoint { root: old.root, ..log.checkpoint() };
     let refused = log.writer.publish(&lie.sign(&signer()));
-    assert!(
-        matches!(refused, Err(TreeError::Forked { .. })),
-        "{refused:?}"
-    );
-    let ahead = Checkpoint {
-        size: TreeSize::new(1001),
-        ..log.checkpoint()
-    };
+    assert!(matches!(refused, Err(TreeError::Forked { .. })), "{refused:?}");
+    let ahead = Checkpoint { size: TreeSize::new(1001), ..log.checkpoint() };
     let refused = log.writer.publish(&ahead.sign(&signer()));
-    assert!(
-        matches!(refused, Err(TreeError::Incomplete { .. })),
-        "{refused:?}"
-    );
+    assert!(matches!(refused, Err(TreeError::Incomplete { .. })), "{refused:?}");
     log.publish();
     let refused = log.writer.publish(&old.sign(&signer()));
-    assert!(
-        matches!(refused, Err(TreeError::Shrinking { .. })),
-        "{refused:?}"
-    );
-    assert!(matches!(
-        log.writer.publish("no note"),
-        Err(TreeError::Note(_))
-    ));
+    assert!(matches!(refused, Err(TreeError::Shrinking { .. })), "{refused:?}");
+    assert!(matches!(log.writer.publish("no note"), Err(TreeError::Note(_))));
     assert_eq!(check_site(log.dir.path()), TreeSize::new(1000));
 }
 
 #[test]
 fn partial_tiles_go_one_publication_after_their_full_tile_is_there() {
     let mut log = Log::new();
-    let partial = |log: &Log| {
-        (
-            log.public("tile/0/000.p/100").exists(),
-            log.public("tile/entries/000.p/100").exists(),
-        )
-    };
+    let partial = |log: &Log| (log.public("tile/0/000.p/100").exists(), log.public("tile/entries/000.p/100").exists());
     for size in [100, 200] {
         log.grow_to(size);
         log.publish();
@@ -259,24 +211,13 @@ fn damaged_files_are_found_when_read_and_scrubbed_from_the_journal() {
     assert!(log.reopen(Check::Edge).is_clean());
 
     let names = |error: TreeError, path: &str| {
-        let TreeError::Damaged { file } = error else {
-            panic!("{error}")
-        };
+        let TreeError::Damaged { file } = error else { panic!("{error}") };
         assert_eq!(file, log.public(path));
     };
     names(log.tree.subtree(0, 7 * 256).unwrap_err(), "tile/1/000");
     let flaws: Vec<_> = (0..log.tree.scrub_bundles())
         .flat_map(|bundle| log.tree.scrub(bundle).unwrap())
-        .map(|flaw| {
-            (
-                flaw.file
-                    .strip_prefix(log.public(""))
-                    .unwrap()
-                    .display()
-                    .to_string(),
-                flaw.kind,
-            )
-        })
+        .map(|flaw| (flaw.file.strip_prefix(log.public("")).unwrap().display().to_string(), flaw.kind))
         .collect();
     let expected = [
         ("tile/0/007", FlawKind::Damaged),
@@ -286,13 +227,7 @@ fn damaged_files_are_found_when_read_and_scrubbed_from_the_journal() {
         ("tile/0/201", FlawKind::Damaged),
         ("tile/1/000", FlawKind::Damaged),
     ];
-    assert!(
-        flaws
-            .iter()
-            .map(|(file, kind)| (file.as_str(), *kind))
-            .eq(expected),
-        "{flaws:?}"
-    );
+    assert!(flaws.iter().map(|(file, kind)| (file.as_str(), *kind)).eq(expected), "{flaws:?}");
     check_proofs(&log);
     check_entries(&log);
     check_files(&log);
@@ -330,11 +265,7 @@ fn opening_with_every_check_reports_and_repairs_what_was_published() {
 #[test]
 fn a_damaged_edge_is_made_again_from_the_journal_and_reported() {
     // Level 1's partial tile is what the edge is read from; the others are checked beside it.
-    for (path, byte) in [
-        ("tile/1/000.p/11", 100),
-        ("tile/0/011.p/184", 3),
-        ("tile/entries/011.p/184", 7),
-    ] {
+    for (path, byte) in [("tile/1/000.p/11", 100), ("tile/0/011.p/184", 3), ("tile/entries/011.p/184", 7)] {
         for is_cut in [false, true] {
             let mut log = Log::new();
             log.grow_to(3000);
@@ -384,14 +315,8 @@ fn another_history_is_refused_and_its_site_left_alone() {
         assert_eq!(before, after);
         assert_eq!(check_site(other.dir.path()), TreeSize::new(1000));
 
-        log.published = Some(Checkpoint {
-            size: TreeSize::new(601),
-            ..log.checkpoint()
-        });
-        assert!(matches!(
-            log.try_reopen(check),
-            Err(TreeError::Shrinking { .. })
-        ));
+        log.published = Some(Checkpoint { size: TreeSize::new(601), ..log.checkpoint() });
+        assert!(matches!(log.try_reopen(check), Err(TreeError::Shrinking { .. })));
     }
 }
 
@@ -407,10 +332,7 @@ fn leaves_that_wait_too_long_leave_memory_and_come_back_from_the_journal() {
         assert_eq!(*read, bytes(index));
     }
     // One call stops after some megabytes, but never returns nothing.
-    let some = log
-        .tree
-        .read_entries(LeafIndex::new(0), 1560, TreeSize::new(1560))
-        .unwrap();
+    let some = log.tree.read_entries(LeafIndex::new(0), 1560, TreeSize::new(1560)).unwrap();
     assert_eq!(some.len(), 256);
     log.publish();
     let tile = TileCoord::new(0, 5, 256).unwrap();

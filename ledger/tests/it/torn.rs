@@ -90,10 +90,7 @@ fn a_torn_frame_before_a_known_size_is_damage_and_left_alone() {
         index: last.index,
         kind: DamageKind::EndsShort { must_reach },
     };
-    let strict = countersign_ledger::journal::segment::Options {
-        must_reach,
-        ..options()
-    };
+    let strict = countersign_ledger::journal::segment::Options { must_reach, ..options() };
     assert_eq!(damage(written.path(), &strict), expected);
     assert_eq!(fs::read(&last.file).unwrap(), torn);
 }
@@ -101,11 +98,7 @@ fn a_torn_frame_before_a_known_size_is_damage_and_left_alone() {
 #[test]
 fn a_torn_frame_is_never_found_in_a_segment_that_was_left() {
     let written = Written::new(frames(&[(1, 3000), (1, 3000), (1, 3000), (1, 3000)]));
-    let torn = written
-        .placed
-        .iter()
-        .rfind(|frame| frame.file != written.last().file)
-        .unwrap();
+    let torn = written.placed.iter().rfind(|frame| frame.file != written.last().file).unwrap();
     let mut file = fs::read(&torn.file).unwrap();
     file[torn.bytes.start + 512..torn.bytes.start + 1536].fill(0);
     fs::write(&torn.file, file).unwrap();

@@ -17,8 +17,7 @@ pub(super) fn row(projection: &str, key: &str) -> Vec<u8> {
 /// Which read model's row a key is, and the row's key.
 pub(super) fn split(key: &[u8]) -> Option<(&str, &str)> {
     let text = std::str::from_utf8(key).ok()?;
-    text.split_once('\0')
-        .filter(|(projection, _)| !projection.is_empty())
+    text.split_once('\0').filter(|(projection, _)| !projection.is_empty())
 }
 
 /// Every key that starts with `prefix`, as bounds.

@@ -101,27 +101,15 @@ impl Meta {
 
     /// Reads the record, and says why its rows are of no use to this build.
     pub(super) fn parse(bytes: &[u8]) -> Result<Self, String> {
-        let meta: Self =
-            serde_json::from_slice(bytes).map_err(|error| format!("position record: {error}"))?;
+        let meta: Self = serde_json::from_slice(bytes).map_err(|error| format!("position record: {error}"))?;
         if meta.format != FORMAT {
-            return Err(format!(
-                "store format {}, this build writes {FORMAT}",
-                meta.format
-            ));
+            return Err(format!("store format {}, this build writes {FORMAT}", meta.format));
         }
-        let stored = meta
-            .projections
-            .iter()
-            .map(|kept| (kept.name.as_str(), kept.version));
-        let known = view::ALL
-            .iter()
-            .map(|projection| (projection.name, projection.version));
+        let stored = meta.projections.iter().map(|kept| (kept.name.as_str(), kept.version));
+        let known = view::ALL.iter().map(|projection| (projection.name, projection.version));
         if !stored.eq(known.clone()) {
             let known: Vec<String> = known.map(|(name, v)| format!("{name} v{v}")).collect();
-            return Err(format!(
-                "other read models than this build's {}",
-                known.join(", ")
-            ));
+            return Err(format!("other read models than this build's {}", known.join(", ")));
         }
         Ok(meta)
     }
@@ -166,21 +154,13 @@ mod tests {
         assert_eq!(Meta::parse(&bytes), Ok(meta.clone()));
         let mut other = meta.clone();
         other.projections[1].version += 1;
-        assert!(
-            Meta::parse(&other.to_bytes().unwrap())
-                .unwrap_err()
-                .contains("read models")
-        );
+        assert!(Meta::parse(&other.to_bytes().unwrap()).unwrap_err().contains("read models"));
         let mut other = meta.clone();
         other.projections.pop();
         assert!(Meta::parse(&other.to_bytes().unwrap()).is_err());
         let mut other = meta;
         other.format += 1;
-        assert!(
-            Meta::parse(&other.to_bytes().unwrap())
-                .unwrap_err()
-                .contains("format")
-        );
+        assert!(Meta::parse(&other.to_bytes().unwrap()).unwrap_err().contains("format"));
         assert!(Meta::parse(b"{}").is_err());
     }
 }

@@ -54,19 +54,13 @@ impl LogHead {
         if size == TreeSize::ZERO {
             return Err(OpenError::EmptyLog);
         }
-        Ok(Self {
-            genesis: payload_hash(source, LeafIndex::new(0))?,
-            size,
-        })
+        Ok(Self { genesis: payload_hash(source, LeafIndex::new(0))?, size })
     }
 }
 
 fn payload_hash(source: &dyn Source, index: LeafIndex) -> Result<Hash, OpenError> {
     let leaves = source.read(index, 1)?;
-    let leaf = leaves
-        .first()
-        .map(|leaf| leaf.as_slice())
-        .unwrap_or_default();
+    let leaf = leaves.first().map(|leaf| leaf.as_slice()).unwrap_or_default();
     let leaf = Leaf::parse(leaf).map_err(|e| OpenError::Event(EventProblem::leaf(index, &e)))?;
     Ok(sha256(leaf.payload))
 }
@@ -77,11 +71,7 @@ pub(super) fn ready(dir: &Path, log: &LogHead, source: &dyn Source) -> Result<Re
         Ok((db, found)) => match judge(found, log, source)? {
             Ok(meta) => {
                 let fresh = meta.position == TreeSize::ZERO;
-                let opened = if fresh {
-                    Opened::Fresh
-                } else {
-                    Opened::Resumed
-                };
+                let opened = if fresh { Opened::Fresh } else { Opened::Resumed };
                 return Ok(Ready { db, meta, opened });
             }
             Err(why) => {
@@ -94,21 +84,14 @@ pub(super) fn ready(dir: &Path, log: &LogHead, source: &dyn Source) -> Result<Re
         Err(Trouble::Damaged(why) | Trouble::Io(why)) => why,
     };
     // Files that could not even be made are no damaged ones.
-    if !dir
-        .try_exists()
-        .map_err(|error| OpenError::Io(dir.to_owned(), error))?
-    {
+    if !dir.try_exists().map_err(|error| OpenError::Io(dir.to_owned(), error))? {
         return Err(OpenError::Store(dir.to_owned(), why));
     }
     replace(dir, log.genesis, why).map(|(ready, _)| ready)
 }
 
 /// Puts what is in `dir` aside, loudly, and opens an empty store there.
-pub(super) fn replace(
-    dir: &Path,
-    genesis: Hash,
-    why: String,
-) -> Result<(Ready, PathBuf), OpenError> {
+pub(super) fn replace(dir: &Path, genesis: Hash, why: String) -> Result<(Ready, PathBuf), OpenError> {
     let kept_at = put_aside(dir).map_err(|error| OpenError::Io(dir.to_owned(), error))?;
     tracing::warn!(
         dir = %dir.display(), kept_at = %kept_at.display(), why,
@@ -116,23 +99,11 @@ pub(super) fn replace(
     );
     match open_and_read(dir) {
         Ok((db, _)) => {
-            let opened = Opened::Replaced {
-                why,
-                kept_at: kept_at.clone(),
-            };
-            Ok((
-                Ready {
-                    db,
-                    meta: Meta::empty(genesis),
-                    opened,
-                },
-                kept_at,
-            ))
+            let opened = Opened::Replaced { why, kept_at: kept_at.clone() };
+            Ok((Ready { db, meta: Meta::empty(genesis), opened }, kept_at))
         }
         Err(Trouble::Locked) => Err(OpenError::Locked(dir.to_owned())),
-        Err(Trouble::Damaged(what) | Trouble::Io(what)) => {
-            Err(OpenError::Store(dir.to_owned(), what))
-        }
+        Err(Trouble::Damaged(what) | Trouble::Io(what)) => Err(OpenError::Store(dir.to_owned(), what)),
     }
 }
 
@@ -174,9 +145,7 @@ fn open_and_read(dir: &Path) -> Result<(Db, Found), Trouble> {
             }
         }
     };
-    let thread = thread::Builder::new()
-        .name("projections-open".into())
-        .spawn(work);
+    let thread = thread::Builder::new().name("projections-open".into()).spawn(work);
     let thread = thread.map_err(|error| Trouble::Io(error.to_string()))?;
     match thread.join() {
         Ok(result) => result,
@@ -185,11 +154,8 @@ fn open_and_read(dir: &Path) -> Result<(Db, Found), Trouble> {
 }
 
 fn open_unlocked(dir: &Path) -> Result<Db, Trouble> {
-    let config = sled::Config::new()
-        .path(dir)
-        .cache_capacity(CACHE_BYTES)
-        .mode(sled::Mode::HighThroughput)
-        .flush_every_ms(None);
+    let config =
+        sled::Config::new().path(dir).cache_capacity(CACHE_BYTES).mode(sled::Mode::HighThroughput).flush_every_ms(None);
     let mut tries = 0;
     loop {
         match guarded(|| config.open()) {
@@ -203,19 +169,14 @@ fn open_unlocked(dir: &Path) -> Result<Db, Trouble> {
 }
 
 fn read_all(db: &sled::Db) -> Result<Found, sled::Error> {
-    let mut found = Found {
-        meta: None,
-        tallies: vec![Tally::default(); view::ALL.len()],
-        stray: false,
-    };
+    let mut found = Found { meta: None, tallies: vec![Tally::default(); view::ALL.len()], stray: false };
     for entry in db.iter() {
         let (key, value) = entry?;
         if *key == *keys::META {
             found.meta = Some(value.to_vec());
             continue;
         }
-        let position = keys::split(&key)
-            .and_then(|(name, _)| view::ALL.iter().position(|known| known.name == name));
+        let position = keys::split(&key).and_then(|(name, _)| view::ALL.iter().position(|known| known.name == name));
         match position.and_then(|position| found.tallies.get_mut(position)) {
             Some(tally) => tally.add(&key, &value),
             None => found.stray = true,
@@ -225,19 +186,11 @@ fn read_all(db: &sled::Db) -> Result<Found, sled::Error> {
 }
 
 /// Whether the rows may be used, or why not. The outer error means that the log cannot be read.
-fn judge(
-    found: Found,
-    log: &LogHead,
-    source: &dyn Source,
-) -> Result<Result<Meta, String>, OpenError> {
+fn judge(found: Found, log: &LogHead, source: &dyn Source) -> Result<Result<Meta, String>, OpenError> {
     let Some(bytes) = found.meta else {
         let empty = !found.stray && found.tallies.iter().all(|tally| *tally == Tally::default());
         let why = || "rows without a position".to_owned();
-        return Ok(if empty {
-            Ok(Meta::empty(log.genesis))
-        } else {
-            Err(why())
-        });
+        return Ok(if empty { Ok(Meta::empty(log.genesis)) } else { Err(why()) });
     };
     let meta = match Meta::parse(&bytes) {
         Ok(meta) => meta,
@@ -247,31 +200,18 @@ fn judge(
         return Ok(Err("they are another log's".to_owned()));
     }
     if meta.position > log.size {
-        let why = format!(
-            "they are at {}, beyond the log's {}",
-            meta.position, log.size
-        );
+        let why = format!("they are at {}, beyond the log's {}", meta.position, log.size);
         return Ok(Err(why));
     }
     if let Some(last) = meta.position.last_index()
         && payload_hash(source, last)? != meta.prev
     {
-        return Ok(Err(format!(
-            "they follow another history before event {}",
-            meta.position
-        )));
+        return Ok(Err(format!("they follow another history before event {}", meta.position)));
     }
     for (kept, tally) in meta.projections.iter().zip(&found.tallies) {
         if kept.tally != *tally {
-            return Ok(Err(format!(
-                "rows of `{}` are missing or changed",
-                kept.name
-            )));
+            return Ok(Err(format!("rows of `{}` are missing or changed", kept.name)));
         }
     }
-    Ok(if found.stray {
-        Err("rows of an unknown read model".to_owned())
-    } else {
-        Ok(meta)
-    })
+    Ok(if found.stray { Err("rows of an unknown read model".to_owned()) } else { Ok(meta) })
 }

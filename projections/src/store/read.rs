@@ -66,11 +66,7 @@ impl Store {
     }
 
     /// Reads every row of a read model, in order of their keys, as the bytes that are stored.
-    pub(crate) fn every_row(
-        &self,
-        projection: &str,
-        mut visit: impl FnMut(&str, &[u8]),
-    ) -> Result<(), ReadError> {
+    pub(crate) fn every_row(&self, projection: &str, mut visit: impl FnMut(&str, &[u8])) -> Result<(), ReadError> {
         let (low, high) = keys::prefix_bounds(&keys::row(projection, ""));
         self.with_db(|db| {
             for entry in db.range((low, high)) {

@@ -27,11 +27,7 @@ pub struct Writer {
 
 impl Writer {
     pub(super) fn new(store: Store, meta: Meta) -> Self {
-        Self {
-            store,
-            meta,
-            unflushed: 0,
-        }
+        Self { store, meta, unflushed: 0 }
     }
 
     /// How many events are folded.
@@ -58,30 +54,17 @@ impl Writer {
     /// After an error the rows are as they were. After [`StepError::Damaged`] nothing but
     /// [`replace`](Self::replace) helps.
     pub fn step(&mut self, source: &dyn Source, max: usize) -> Result<Step, StepError> {
-        let leaves = source
-            .read(self.meta.position.next_index(), max)
-            .map_err(StepError::Source)?;
+        let leaves = source.read(self.meta.position.next_index(), max).map_err(StepError::Source)?;
         if leaves.is_empty() {
             return Ok(Step::default());
         }
         let _steady = self.store.steady();
-        let slot = self
-            .store
-            .shared
-            .db
-            .read()
-            .unwrap_or_else(PoisonError::into_inner);
-        let db = slot
-            .as_ref()
-            .ok_or_else(|| StepError::Io("the files are closed".into()))?;
+        let slot = self.store.shared.db.read().unwrap_or_else(PoisonError::into_inner);
+        let db = slot.as_ref().ok_or_else(|| StepError::Io("the files are closed".into()))?;
         let mut fold = Fold {
             meta: self.meta.clone(),
             step: Step::default(),
-            pending: Pending {
-                db,
-                changed: BTreeMap::new(),
-                trouble: RefCell::new(None),
-            },
+            pending: Pending { db, changed: BTreeMap::new(), trouble: RefCell::new(None) },
         };
         for leaf in &leaves {
             fold.event(leaf)?;
@@ -90,24 +73,14 @@ impl Writer {
         let position = meta.position;
         self.meta = meta;
         self.unflushed = self.unflushed.saturating_add(step.events);
-        self.store
-            .shared
-            .status
-            .send_modify(|status| status.position = position);
+        self.store.shared.status.send_modify(|status| status.position = position);
         Ok(step)
     }
 
     /// Brings everything onto the disk.
     pub fn flush(&mut self) -> Result<(), StepError> {
-        let slot = self
-            .store
-            .shared
-            .db
-            .read()
-            .unwrap_or_else(PoisonError::into_inner);
-        let db = slot
-            .as_ref()
-            .ok_or_else(|| StepError::Io("the files are closed".into()))?;
+        let slot = self.store.shared.db.read().unwrap_or_else(PoisonError::into_inner);
+        let db = slot.as_ref().ok_or_else(|| StepError::Io("the files are closed".into()))?;
         guarded(|| db.flush()).map_err(StepError::from)?;
         drop(slot);
         self.unflushed = 0;
@@ -138,10 +111,7 @@ impl Writer {
 
 impl fmt::Debug for Writer {
     fn fmt(&self, f: &mut fmt::Formatter<'_>) -> fmt::Result {
-        f.debug_struct("Writer")
-            .field("store", &self.store)
-            .field("meta", &self.meta)
-            .finish_non_exhaustive()
+        f.debug_struct("Writer").field("store", &self.store).field("meta", &self.meta).finish_non_exhaustive()
     }
 }
 
@@ -181,17 +151,10 @@ impl Fold<'_> {
         let index = self.meta.position.next_index();
         let problem = StepError::Event;
         let leaf = Leaf::parse(leaf).map_err(|e| problem(EventProblem::leaf(index, &e)))?;
-        let event =
-            Event::parse(leaf.payload).map_err(|e| problem(EventProblem::event(index, &e)))?;
+        let event = Event::parse(leaf.payload).map_err(|e| problem(EventProblem::event(index, &e)))?;
         self.check_place(index, &event)?;
         for (projection, at) in view::ALL.into_iter().zip(0..) {
-            let changes = (projection.fold)(
-                &RowsOf {
-                    pending: &self.pending,
-                    projection,
-                },
-                &event,
-            );
+            let changes = (projection.fold)(&RowsOf { pending: &self.pending, projection }, &event);
             for change in changes {
                 self.change(projection, at, &change);
             }
@@ -246,11 +209,7 @@ impl Fold<'_> {
 
     /// Writes rows and position: all of it or nothing.
     fn write(self) -> Result<(Meta, Step), StepError> {
-        let Self {
-            meta,
-            step,
-            pending,
-        } = self;
+        let Self { meta, step, pending } = self;
         let mut batch = sled::Batch::default();
         for (key, row) in pending.changed {
             match row {
@@ -286,10 +245,7 @@ impl Rows for RowsOf<'_> {
         match super::read::parse(&bytes) {
             Ok(row) => Some(row),
             Err(ReadError::Damaged(what)) => {
-                self.pending
-                    .trouble
-                    .borrow_mut()
-                    .get_or_insert(Trouble::Damaged(what));
+                self.pending.trouble.borrow_mut().get_or_insert(Trouble::Damaged(what));
                 None
             }
             Err(ReadError::Rebuilding | ReadError::UnknownProjection(_)) => None,

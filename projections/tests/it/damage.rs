@@ -20,11 +20,7 @@ fn folded(home: &Path, log: &Log) -> PathBuf {
 
 /// Numbers that look random and are the same each time.
 fn numbers(seed: u64) -> impl Iterator<Item = u64> {
-    std::iter::successors(Some(seed), |n| {
-        Some(n.wrapping_mul(6_364_136_223_846_793_005) + 1)
-    })
-    .skip(1)
-    .map(|n| n >> 33)
+    std::iter::successors(Some(seed), |n| Some(n.wrapping_mul(6_364_136_223_846_793_005) + 1)).skip(1).map(|n| n >> 33)
 }
 
 /// Folds whatever is left, replacing the files when they turn out to be damaged on the way.
@@ -47,11 +43,7 @@ fn fold_mending(writer: &mut Writer, log: &Log) -> bool {
 
 fn check(name: &str, dir: &Path, log: &Log) -> Opened {
     let (store, mut writer, opened) = Store::open(dir, log).unwrap();
-    assert_eq!(
-        writer.digests(),
-        log.digests_at(writer.position()),
-        "{name}"
-    );
+    assert_eq!(writer.digests(), log.digests_at(writer.position()), "{name}");
     assert!(fold_mending(&mut writer, log), "{name}");
     assert_eq!(writer.digests(), log.digests_at(log.size()), "{name}");
     let report = scan_check(&store, log, |_| ()).unwrap();
@@ -72,11 +64,7 @@ fn flipped_bytes() {
     let mut replaced = 0;
     for (n, at) in numbers(1).take(32).enumerate() {
         let copy = copy_of(&dir, &home.path().join(format!("flip-{n}")));
-        let file = OpenOptions::new()
-            .read(true)
-            .write(true)
-            .open(data_file(&copy))
-            .unwrap();
+        let file = OpenOptions::new().read(true).write(true).open(data_file(&copy)).unwrap();
         let at = at % length;
         let mut byte = [0];
         file.read_exact_at(&mut byte, at).unwrap();
@@ -97,10 +85,7 @@ fn zeroed_blocks() {
     let length = data_file(&dir).metadata().unwrap().len();
     for (n, at) in numbers(2).take(16).enumerate() {
         let copy = copy_of(&dir, &home.path().join(format!("zero-{n}")));
-        let file = OpenOptions::new()
-            .write(true)
-            .open(data_file(&copy))
-            .unwrap();
+        let file = OpenOptions::new().write(true).open(data_file(&copy)).unwrap();
         let at = at % length / 4096 * 4096;
         let block = usize::try_from((length - at).min(4096)).unwrap();
         file.write_all_at(&vec![0; block], at).unwrap();
@@ -115,18 +100,10 @@ fn truncated_files() {
     let log = Log::of_length(250);
     let dir = folded(home.path(), &log);
     let length = data_file(&dir).metadata().unwrap().len();
-    let ends = numbers(3)
-        .map(|n| n % length)
-        .take(16)
-        .chain([0, 1, length - 1, length / 2]);
+    let ends = numbers(3).map(|n| n % length).take(16).chain([0, 1, length - 1, length / 2]);
     for (n, end) in ends.enumerate() {
         let copy = copy_of(&dir, &home.path().join(format!("cut-{n}")));
-        OpenOptions::new()
-            .write(true)
-            .open(data_file(&copy))
-            .unwrap()
-            .set_len(end)
-            .unwrap();
+        OpenOptions::new().write(true).open(data_file(&copy)).unwrap().set_len(end).unwrap();
         check(&format!("cut at {end}"), &copy, &log);
     }
 }
@@ -161,11 +138,7 @@ fn a_row_that_sled_gives_back_changed_or_not_at_all_is_noticed() {
     let dir = folded(home.path(), &log);
     let tamper = |name: &str, work: &dyn Fn(&sled::Db)| {
         let copy = copy_of(&dir, &home.path().join(name));
-        let db = sled::Config::new()
-            .path(&copy)
-            .flush_every_ms(None)
-            .open()
-            .unwrap();
+        let db = sled::Config::new().path(&copy).flush_every_ms(None).open().unwrap();
         work(&db);
         db.flush().unwrap();
         drop(db);
@@ -206,11 +179,6 @@ fn scan_check_tells_each_row_that_differs() {
     }
     let report = scan_check(&store, &Log::of(shorter), |_| ()).unwrap();
     assert!(!report.is_clean());
-    assert!(
-        report
-            .told
-            .iter()
-            .any(|d| d.projection == "jobs" && d.folded.is_none())
-    );
+    assert!(report.told.iter().any(|d| d.projection == "jobs" && d.folded.is_none()));
     assert!(scan_check(&store, &log, |_| ()).unwrap().is_clean());
 }

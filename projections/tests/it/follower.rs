@@ -6,8 +6,7 @@ use std::sync::Arc;
 use std::time::Duration;
 
 use countersign_projections::{
-    Closed, Follower, OpenError, Opened, Options, Phase, Source, SourceError, Store, WaitError,
-    scan_check,
+    Closed, Follower, OpenError, Opened, Options, Phase, Source, SourceError, Store, WaitError, scan_check,
 };
 use domain::event::projection::ProjectionDigest;
 use domain::event::{Event, EventData};
@@ -21,19 +20,11 @@ use crate::log::Log;
 const PATIENCE: Duration = Duration::from_mins(1);
 
 fn block_on<T>(work: impl Future<Output = T>) -> T {
-    tokio::runtime::Builder::new_current_thread()
-        .enable_time()
-        .build()
-        .unwrap()
-        .block_on(work)
+    tokio::runtime::Builder::new_current_thread().enable_time().build().unwrap().block_on(work)
 }
 
 fn options(attest_every: u64) -> Options {
-    Options {
-        batch_events: 10,
-        attest_every: NonZeroU64::new(attest_every),
-        ..Options::default()
-    }
+    Options { batch_events: 10, attest_every: NonZeroU64::new(attest_every), ..Options::default() }
 }
 
 fn start(dir: &Path, log: &Log, attest_every: u64) -> (Store, Follower) {
@@ -60,9 +51,7 @@ fn it_catches_up_and_then_follows() {
     for n in 0..20 {
         log.write(|history| history.propose(&format!("live-{n}"), Kind::Read));
         wait(&store, log.size());
-        let row = store
-            .proposal(&format!("live-{n}").parse().unwrap())
-            .unwrap();
+        let row = store.proposal(&format!("live-{n}").parse().unwrap()).unwrap();
         assert!(row.is_some_and(|row| row.job_id.is_some()));
     }
     assert!(scan_check(&store, &log, |_| ()).unwrap().is_clean());
@@ -85,12 +74,7 @@ fn a_wait_for_what_does_not_come_ends() {
     wait(&store, log.size());
     let beyond = log.size().next_index().size_after();
     let timed_out = block_on(store.wait_for(beyond, Duration::from_millis(10)));
-    assert_eq!(
-        timed_out,
-        Err(WaitError::TimedOut {
-            position: log.size()
-        })
-    );
+    assert_eq!(timed_out, Err(WaitError::TimedOut { position: log.size() }));
 }
 
 #[test]
@@ -144,9 +128,7 @@ fn a_leaf_that_is_no_event_ends_it_and_readers_are_told() {
         *leaf = Arc::new(spoilt.into_bytes());
     });
     let told = block_on(store.wait_for(log.size(), PATIENCE));
-    let Err(WaitError::Closed(Closed::Failed(why))) = told else {
-        panic!("{told:?}")
-    };
+    let Err(WaitError::Closed(Closed::Failed(why))) = told else { panic!("{told:?}") };
     assert!(why.contains("intent.imagined"), "{why}");
     assert_eq!(store.position(), good);
     assert!(store.proposals(1, None).is_ok());
@@ -167,8 +149,7 @@ fn it_ends_when_the_ledger_goes_away() {
         }
     }
     let home = tempfile::tempdir().unwrap();
-    let (store, _follower, _) =
-        Follower::start(&home.path().join("views"), Gone, options(0)).unwrap();
+    let (store, _follower, _) = Follower::start(&home.path().join("views"), Gone, options(0)).unwrap();
     let end = block_on(store.wait_for(TreeSize::new(u64::MAX), PATIENCE));
     assert_eq!(end, Err(WaitError::Closed(Closed::Stopped)));
 }

@@ -103,18 +103,9 @@ impl History {
     /// The same under another name.
     pub(crate) fn named(origin: &str) -> Self {
         let toml = [
-            (
-                "approvals.toml",
-                include_str!("../../../policy/default/approvals.toml"),
-            ),
-            (
-                "agents.toml",
-                include_str!("../../../policy/default/agents.toml"),
-            ),
-            (
-                "effects.toml",
-                include_str!("../../../policy/default/effects.toml"),
-            ),
+            ("approvals.toml", include_str!("../../../policy/default/approvals.toml")),
+            ("agents.toml", include_str!("../../../policy/default/agents.toml")),
+            ("effects.toml", include_str!("../../../policy/default/effects.toml")),
         ];
         let manifest = Manifest::parse(MANIFEST.as_bytes()).unwrap();
         let policy = Policy::new(Bundle::compile(&toml).unwrap(), manifest);
@@ -141,9 +132,7 @@ impl History {
 
     fn found(&mut self, origin: &str) {
         let vkey = |name: &str, key: &SecretKey| {
-            SignerKey::new(KeyName::new(name).unwrap(), key.clone())
-                .verifier()
-                .to_string()
+            SignerKey::new(KeyName::new(name).unwrap(), key.clone()).verifier().to_string()
         };
         let genesis = Genesis {
             origin: origin.into(),
@@ -155,35 +144,18 @@ impl History {
             manifest: self.policy.manifest_digest(),
             keys: vec![
                 api_key("key_admin", PrincipalKind::Admin, "ops", &Scope::ALL),
-                api_key(
-                    "key_jordan",
-                    PrincipalKind::Agent,
-                    "Jordan",
-                    &[Scope::ProposalCreate],
-                ),
-                api_key(
-                    "key_legacy",
-                    PrincipalKind::Service,
-                    "legacy",
-                    &[Scope::RunnerResult],
-                ),
+                api_key("key_jordan", PrincipalKind::Agent, "Jordan", &[Scope::ProposalCreate]),
+                api_key("key_legacy", PrincipalKind::Service, "legacy", &[Scope::RunnerResult]),
             ],
         };
         let root = self.root.clone();
         let head = SeenHead::empty();
-        let authored =
-            authored::sign(StatementKind::Genesis, origin, head, &genesis, &root).unwrap();
-        self.run(&Command::CreateLedger { genesis, authored })
-            .unwrap();
+        let authored = authored::sign(StatementKind::Genesis, origin, head, &genesis, &root).unwrap();
+        self.run(&Command::CreateLedger { genesis, authored }).unwrap();
         let both = [Scope::ProposalApprove, Scope::ProposalDeny];
         let approver = public_key(&self.approver, PrincipalKind::Human, "sam", &both);
         self.enrol(approver);
-        let casey = public_key(
-            &self.casey,
-            PrincipalKind::Agent,
-            "Casey",
-            &[Scope::ProposalCreate],
-        );
+        let casey = public_key(&self.casey, PrincipalKind::Agent, "Casey", &[Scope::ProposalCreate]);
         self.enrol(casey);
         let runner = NewRunner {
             runner_id: id("runner-1"),
@@ -191,25 +163,17 @@ impl History {
             description: Some("in the test".into()),
         };
         let authored = self.signed(StatementKind::Runner, &runner, &root);
-        self.run(&Command::RegisterRunner { runner, authored })
-            .unwrap();
+        self.run(&Command::RegisterRunner { runner, authored }).unwrap();
     }
 
     fn enrol(&mut self, key: NewKey) {
         let root = self.root.clone();
         let authored = Some(self.signed(StatementKind::Key, &key, &root));
-        self.run(&Command::CreateKey {
-            by: Caller::anonymous(),
-            key,
-            authored,
-        })
-        .unwrap();
+        self.run(&Command::CreateKey { by: Caller::anonymous(), key, authored }).unwrap();
     }
 
     fn origin(&self) -> &str {
-        self.state
-            .ledger()
-            .map_or(ORIGIN, |info| &info.genesis.origin)
+        self.state.ledger().map_or(ORIGIN, |info| &info.genesis.origin)
     }
 
     /// Events so far.
@@ -229,11 +193,7 @@ impl History {
         self.now = self.now.plus_ms(1);
         let mut seed = [0; 32];
         seed[..8].copy_from_slice(&self.steps.to_be_bytes());
-        let context = Context {
-            now: self.now,
-            seed: Seed::new(seed),
-            policy: &self.policy,
-        };
+        let context = Context { now: self.now, seed: Seed::new(seed), policy: &self.policy };
         let sealed = run(&mut self.state, command, &context)?;
         Ok(sealed.into_iter().map(|one| self.record(one)).collect())
     }
@@ -256,16 +216,8 @@ impl History {
     }
 
     /// A statement by `key`, who has seen everything so far.
-    fn signed<T: serde::Serialize>(
-        &self,
-        kind: StatementKind,
-        body: &T,
-        key: &SecretKey,
-    ) -> proof::Envelope {
-        let head = SeenHead {
-            size: self.state.size(),
-            root: self.tree.root(),
-        };
+    fn signed<T: serde::Serialize>(&self, kind: StatementKind, body: &T, key: &SecretKey) -> proof::Envelope {
+        let head = SeenHead { size: self.state.size(), root: self.tree.root() };
         authored::sign(kind, self.origin(), head, body, key).unwrap()
     }
 
@@ -283,11 +235,7 @@ impl History {
             goal: Text::Inline("Make the tests pass".into()),
             constraints: Some(Content::Inline(json!({"deadline": null, "share": 0.1}))),
         };
-        let _ = self.run(&Command::CreateIntent {
-            by: Caller::anonymous(),
-            intent,
-            authored: None,
-        });
+        let _ = self.run(&Command::CreateIntent { by: Caller::anonymous(), intent, authored: None });
     }
 
     /// Submits a proposal.
@@ -299,20 +247,11 @@ impl History {
     pub(crate) fn propose_instead(&mut self, name: &str, earlier: &str) {
         let kind = Kind::Write;
         let supersedes = Some(id(earlier));
-        self.submit(
-            Proposal {
-                supersedes,
-                ..proposal(name, kind)
-            },
-            kind,
-        );
+        self.submit(Proposal { supersedes, ..proposal(name, kind) }, kind);
     }
 
     fn submit(&mut self, proposal: Proposal, kind: Kind) {
-        let finding = || Finding {
-            place: "/summary".into(),
-            kind: "aws_key".into(),
-        };
+        let finding = || Finding { place: "/summary".into(), kind: "aws_key".into() };
         let findings = (kind == Kind::Leaky).then(finding).into_iter().collect();
         let (by, authored) = match kind {
             Kind::Publish | Kind::Leaky => (Caller::key(id("key_jordan")), None),
@@ -320,25 +259,16 @@ impl History {
             Kind::Read | Kind::Write | Kind::Blind => {
                 let key = self.casey.clone();
                 let authored = self.signed(StatementKind::Proposal, &proposal, &key);
-                (
-                    Caller::key(id(&key.public().key_id().to_string())),
-                    Some(authored),
-                )
+                (Caller::key(id(&key.public().key_id().to_string())), Some(authored))
             }
         };
         let proposal = Box::new(proposal);
-        let _ = self.run(&Command::SubmitProposal {
-            by,
-            proposal,
-            findings,
-            authored,
-        });
+        let _ = self.run(&Command::SubmitProposal { by, proposal, findings, authored });
     }
 
     /// Answers the question about a proposal, if it is open: signed, or with the admin's API key.
     pub(crate) fn answer(&mut self, proposal: &ProposalId, verb: Verb, signed: bool) {
-        let Some(ProposalState::Waiting(_, ask)) = self.state.proposal(proposal).map(|p| &p.state)
-        else {
+        let Some(ProposalState::Waiting(_, ask)) = self.state.proposal(proposal).map(|p| &p.state) else {
             return;
         };
         let answer = Answer {
@@ -350,31 +280,19 @@ impl History {
         let key = self.approver.clone();
         let (by, authored) = if signed {
             let authored = self.signed(StatementKind::Answer, &answer, &key);
-            (
-                Caller::key(id(&key.public().key_id().to_string())),
-                Some(authored),
-            )
+            (Caller::key(id(&key.public().key_id().to_string())), Some(authored))
         } else {
             (Caller::key(id("key_admin")), None)
         };
-        let _ = self.run(&Command::AnswerApproval {
-            by,
-            answer,
-            authored,
-        });
+        let _ = self.run(&Command::AnswerApproval { by, answer, authored });
     }
 
     /// Lets the question about a proposal lapse, if it is open.
     pub(crate) fn expire(&mut self, proposal: &ProposalId) {
-        let due = self
-            .state
-            .proposal(proposal)
-            .and_then(domain::state::proposal::ProposalRecord::answer_due);
+        let due = self.state.proposal(proposal).and_then(domain::state::proposal::ProposalRecord::answer_due);
         let Some(due) = due else { return };
         self.now = self.now.max(due);
-        let _ = self.run(&Command::ExpireApproval {
-            proposal_id: proposal.clone(),
-        });
+        let _ = self.run(&Command::ExpireApproval { proposal_id: proposal.clone() });
     }
 
     /// The runner takes the oldest job.
@@ -389,12 +307,7 @@ impl History {
         let authored = self.signed(StatementKind::Lease, &request, &key);
         let key_id = key.public().key_id();
         let seen = self.state.size();
-        let _ = self.run(&Command::LeaseJob {
-            request,
-            key_id,
-            seen,
-            authored,
-        });
+        let _ = self.run(&Command::LeaseJob { request, key_id, seen, authored });
     }
 
     /// The runner reports on a job that it has.
@@ -409,11 +322,7 @@ impl History {
         let key = self.runner.clone();
         let authored = Some(self.signed(StatementKind::Result, &result, &key));
         let by = Caller::key(id(&key.public().key_id().to_string()));
-        let _ = self.run(&Command::RecordResult {
-            by,
-            result,
-            authored,
-        });
+        let _ = self.run(&Command::RecordResult { by, result, authored });
     }
 
     /// A program without a warrant reports on a job that nobody leased.
@@ -423,11 +332,7 @@ impl History {
         };
         let result = result(&work, 0, None, Report::Completed);
         let by = Caller::key(id("key_legacy"));
-        let _ = self.run(&Command::RecordResult {
-            by,
-            result,
-            authored: None,
-        });
+        let _ = self.run(&Command::RecordResult { by, result, authored: None });
     }
 
     /// Lets a lease lapse.
@@ -436,58 +341,35 @@ impl History {
             return;
         };
         self.now = self.now.max(lease.expires);
-        let _ = self.run(&Command::ExpireLease {
-            job_id: job.clone(),
-        });
+        let _ = self.run(&Command::ExpireLease { job_id: job.clone() });
     }
 
     /// Makes an API key.
     pub(crate) fn create_key(&mut self, name: &str) {
         let by = Caller::key(id("key_admin"));
-        let mut key = api_key(
-            name,
-            PrincipalKind::Agent,
-            "Riley",
-            &[Scope::ProposalCreate],
-        );
+        let mut key = api_key(name, PrincipalKind::Agent, "Riley", &[Scope::ProposalCreate]);
         key.effect_scopes = Some([effect("READ_REPO")].into());
         key.expires = Some(self.now.plus_ms(86_400_000));
         key.description = Some("for a day".into());
         key.max_risk = 0.4;
-        let _ = self.run(&Command::CreateKey {
-            by,
-            key,
-            authored: None,
-        });
+        let _ = self.run(&Command::CreateKey { by, key, authored: None });
     }
 
     /// Changes a key.
     pub(crate) fn change_key(&mut self, name: &str, change: KeyChange) {
         let by = Caller::key(id("key_admin"));
-        let _ = self.run(&Command::ChangeKey {
-            by,
-            key_id: id(name),
-            change,
-        });
+        let _ = self.run(&Command::ChangeKey { by, key_id: id(name), change });
     }
 
     /// Erases a body.
     pub(crate) fn erase(&mut self, body: &[u8]) {
         let by = Caller::key(id("key_admin"));
-        let _ = self.run(&Command::EraseBlob {
-            by,
-            sha256: sha256(body),
-            why: "asked for".into(),
-        });
+        let _ = self.run(&Command::EraseBlob { by, sha256: sha256(body), why: "asked for".into() });
     }
 
     /// States digests.
     pub(crate) fn attest(&mut self, position: TreeSize, projections: Vec<ProjectionDigest>) {
-        self.run(&Command::AttestProjections {
-            position,
-            projections,
-        })
-        .unwrap();
+        self.run(&Command::AttestProjections { position, projections }).unwrap();
     }
 
     /// Something that no proposal is about.
@@ -509,11 +391,7 @@ impl History {
         let pick = usize::from(choice / 16);
         let proposal = self.proposals.iter().rev().nth(pick % 4).cloned();
         // Leases go to the oldest job that waits, so it is among the oldest that things happen.
-        let is_open = |job: &&JobId| {
-            self.state
-                .job(job)
-                .is_some_and(|record| record.job.is_some())
-        };
+        let is_open = |job: &&JobId| self.state.job(job).is_some_and(|record| record.job.is_some());
         let job = self.jobs.iter().filter(is_open).nth(pick % 3).cloned();
         match (choice % 16, proposal, job) {
             (0, ..) => self.intent(&name),

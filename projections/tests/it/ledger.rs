@@ -20,63 +20,38 @@ const PATIENCE: Duration = Duration::from_mins(1);
 
 /// Opens the ledger in `dir`, which has the keys and the policy of the histories.
 fn open(dir: &Path) -> (Ledger, JoinHandle<()>) {
-    let key = |name: &str, byte| {
-        SignerKey::new(
-            KeyName::new(name).unwrap(),
-            SecretKey::from_seed([byte; 32]),
-        )
-    };
+    let key = |name: &str, byte| SignerKey::new(KeyName::new(name).unwrap(), SecretKey::from_seed([byte; 32]));
     let options = ledger::Options::new(key("event", 2), key(history::ORIGIN, 3));
-    let (ledger, sequencer, _) =
-        ledger::open(dir, options, Some(History::new().policy().clone())).unwrap();
+    let (ledger, sequencer, _) = ledger::open(dir, options, Some(History::new().policy().clone())).unwrap();
     (ledger, std::thread::spawn(move || sequencer.run()))
 }
 
 fn wait(store: &Store, ledger: &Ledger) {
-    let runtime = tokio::runtime::Builder::new_current_thread()
-        .enable_time()
-        .build()
-        .unwrap();
-    runtime
-        .block_on(store.wait_for(ledger.head().size, PATIENCE))
-        .unwrap();
+    let runtime = tokio::runtime::Builder::new_current_thread().enable_time().build().unwrap();
+    runtime.block_on(store.wait_for(ledger.head().size, PATIENCE)).unwrap();
 }
 
 fn events(ledger: &Ledger) -> Vec<Event> {
     let leaves = ledger.read(LeafIndex::new(0), 10_000).unwrap();
-    leaves
-        .iter()
-        .map(|leaf| Event::parse(Leaf::parse(leaf).unwrap().payload).unwrap())
-        .collect()
+    leaves.iter().map(|leaf| Event::parse(Leaf::parse(leaf).unwrap().payload).unwrap()).collect()
 }
 
 #[test]
 fn it_follows_attests_and_resumes() {
     let home = tempfile::tempdir().unwrap();
-    let (data, views) = (
-        home.path().join("data"),
-        home.path().join("data/projections"),
-    );
+    let (data, views) = (home.path().join("data"), home.path().join("data/projections"));
     std::fs::create_dir(&data).unwrap();
     let (ledger, sequencer) = open(&data);
     let genesis = command_of(&History::new().events[0]).unwrap().command;
     ledger.submit_blocking(genesis).unwrap();
-    let options = Options {
-        attest_every: NonZeroU64::new(25),
-        ..Options::default()
-    };
+    let options = Options { attest_every: NonZeroU64::new(25), ..Options::default() };
     let (store, follower, opened) = Follower::start(&views, ledger.clone(), options).unwrap();
     assert_eq!(opened, Opened::Fresh);
     for n in 0..60 {
         let by = Caller::key("key_admin".parse().unwrap());
         let proposal = Box::new(history::proposal(&format!("p-{n}"), Kind::Plain));
         let findings = Vec::new();
-        let submit = Command::SubmitProposal {
-            by,
-            proposal,
-            findings,
-            authored: None,
-        };
+        let submit = Command::SubmitProposal { by, proposal, findings, authored: None };
         let committed = ledger.submit_blocking(submit).unwrap();
         assert_eq!(committed.events.len(), 3);
         wait(&store, &ledger);
@@ -94,10 +69,7 @@ fn it_follows_attests_and_resumes() {
             continue;
         };
         let mut folded = view::ALL.map(Folded::new);
-        for earlier in events
-            .iter()
-            .take(usize::try_from(e.position.get()).unwrap())
-        {
+        for earlier in events.iter().take(usize::try_from(e.position.get()).unwrap()) {
             for one in &mut folded {
                 one.apply(earlier);
             }
@@ -111,8 +83,7 @@ fn it_follows_attests_and_resumes() {
     sequencer.join().unwrap();
     drop(ledger);
     let (ledger, sequencer) = open(&data);
-    let (store, follower, opened) =
-        Follower::start(&views, ledger.clone(), Options::default()).unwrap();
+    let (store, follower, opened) = Follower::start(&views, ledger.clone(), Options::default()).unwrap();
     assert_eq!(opened, Opened::Resumed);
     wait(&store, &ledger);
     follower.stop();

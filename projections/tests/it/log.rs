@@ -21,10 +21,7 @@ pub(crate) struct Log {
 impl Log {
     pub(crate) fn of(history: History) -> Self {
         let size = watch::Sender::new(history.size());
-        Self {
-            history: Arc::new(Mutex::new(history)),
-            size,
-        }
+        Self { history: Arc::new(Mutex::new(history)), size }
     }
 
     /// A log that random actions made.
@@ -36,9 +33,7 @@ impl Log {
 
     /// A log with something of everything, the same each time.
     pub(crate) fn of_length(choices: usize) -> Self {
-        let choices: Vec<u8> = (0..choices)
-            .map(|n| u8::try_from(n * 89 % 251).unwrap())
-            .collect();
+        let choices: Vec<u8> = (0..choices).map(|n| u8::try_from(n * 89 % 251).unwrap()).collect();
         Self::random(&choices)
     }
 
@@ -58,11 +53,7 @@ impl Log {
     pub(crate) fn digests_at(&self, position: TreeSize) -> Vec<ProjectionDigest> {
         let mut folded = view::ALL.map(Folded::new);
         self.write(|history| {
-            for event in history
-                .events
-                .iter()
-                .take(usize::try_from(position.get()).unwrap())
-            {
+            for event in history.events.iter().take(usize::try_from(position.get()).unwrap()) {
                 for one in &mut folded {
                     one.apply(event);
                 }
@@ -79,20 +70,10 @@ impl Source for Log {
 
     fn read(&self, from: LeafIndex, max: usize) -> Result<Vec<Arc<Vec<u8>>>, SourceError> {
         let history = self.history.lock().unwrap();
-        Ok(history
-            .leaves
-            .iter()
-            .skip(usize::try_from(from.get()).unwrap())
-            .take(max)
-            .cloned()
-            .collect())
+        Ok(history.leaves.iter().skip(usize::try_from(from.get()).unwrap()).take(max).cloned().collect())
     }
 
-    fn attest(
-        &self,
-        position: TreeSize,
-        projections: Vec<ProjectionDigest>,
-    ) -> Result<(), SourceError> {
+    fn attest(&self, position: TreeSize, projections: Vec<ProjectionDigest>) -> Result<(), SourceError> {
         self.write(|history| history.attest(position, projections));
         Ok(())
     }
@@ -130,13 +111,5 @@ pub(crate) fn put_aside(dir: &Path) -> Vec<PathBuf> {
     let prefix = format!("{}.damaged-", dir.file_name().unwrap().to_str().unwrap());
     let siblings = std::fs::read_dir(dir.parent().unwrap()).unwrap();
     let paths = siblings.map(|entry| entry.unwrap().path());
-    paths
-        .filter(|path| {
-            path.file_name()
-                .unwrap()
-                .to_str()
-                .unwrap()
-                .starts_with(&prefix)
-        })
-        .collect()
+    paths.filter(|path| path.file_name().unwrap().to_str().unwrap().starts_with(&prefix)).collect()
 }

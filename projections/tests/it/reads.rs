@@ -29,10 +29,7 @@ fn proposals_come_newest_first_and_in_pages() {
     let (store, mut writer, _) = open(&home.path().join("views"), &log);
     fold(&mut writer, &log, 100);
     let names = |page: &countersign_projections::ProposalPage| -> Vec<String> {
-        page.proposals
-            .iter()
-            .map(|row| row.proposal_id.to_string())
-            .collect()
+        page.proposals.iter().map(|row| row.proposal_id.to_string()).collect()
     };
     let page = store.proposals(2, None).unwrap();
     assert_eq!(names(&page), ["secrets", "release"]);
@@ -40,22 +37,13 @@ fn proposals_come_newest_first_and_in_pages() {
     assert_eq!(names(&next), ["read"]);
     assert_eq!(next.next, None);
     assert_eq!(store.proposals(0, None).unwrap().proposals, []);
-    assert_eq!(
-        store
-            .proposals(5, Some(LeafIndex::new(0)))
-            .unwrap()
-            .proposals,
-        []
-    );
+    assert_eq!(store.proposals(5, Some(LeafIndex::new(0))).unwrap().proposals, []);
 
     let read = store.proposal(&"read".parse().unwrap()).unwrap().unwrap();
     assert_eq!(read.ruling, Some(Ruling::Allow));
     assert_eq!(read.job.as_deref(), Some("job.completed"));
     assert!(read.job_id.is_some());
-    let secrets = store
-        .proposal(&"secrets".parse().unwrap())
-        .unwrap()
-        .unwrap();
+    let secrets = store.proposal(&"secrets".parse().unwrap()).unwrap().unwrap();
     assert_eq!((secrets.ruling, secrets.job_id), (Some(Ruling::Deny), None));
     assert_eq!(store.proposal(&"nobody".parse().unwrap()).unwrap(), None);
 }
@@ -73,14 +61,8 @@ fn approvals_wait_until_they_are_answered() {
     log.write(|history| history.answer(&"release".parse().unwrap(), Verb::Grant, true));
     fold(&mut writer, &log, 100);
     assert_eq!(store.pending_approvals(10).unwrap(), []);
-    assert_eq!(
-        store.pending_approval(&"release".parse().unwrap()).unwrap(),
-        None
-    );
-    let release = store
-        .proposal(&"release".parse().unwrap())
-        .unwrap()
-        .unwrap();
+    assert_eq!(store.pending_approval(&"release".parse().unwrap()).unwrap(), None);
+    let release = store.proposal(&"release".parse().unwrap()).unwrap().unwrap();
     assert_eq!(release.ruling, Some(Ruling::Allow));
 }
 
@@ -110,11 +92,7 @@ fn jobs_are_found_by_status() {
     }
     assert_eq!(seen.len(), 4);
     assert!(seen.is_sorted_by(|a, b| a > b));
-    let done = store
-        .jobs(1, None, Some("completed"))
-        .unwrap()
-        .jobs
-        .remove(0);
+    let done = store.jobs(1, None, Some("completed")).unwrap().jobs.remove(0);
     assert_eq!(store.job(&done.job.job_id).unwrap(), Some(done.clone()));
     assert!(done.result.is_some() && done.evidence.is_some() && done.result_seq.is_some());
 }
@@ -125,18 +103,14 @@ fn scans_page_in_both_orders_and_keep_to_their_prefix() {
     let log = Log::of_length(200);
     let (store, mut writer, _) = open(&home.path().join("views"), &log);
     fold(&mut writer, &log, 100);
-    let all = store
-        .scan("jobs", "order/", None, usize::MAX, Order::Ascending)
-        .unwrap();
+    let all = store.scan("jobs", "order/", None, usize::MAX, Order::Ascending).unwrap();
     assert!(all.len() > 5 && all.is_sorted_by(|a, b| a.0 < b.0));
     assert!(all.iter().all(|(key, _)| key.starts_with("order/")));
     for order in [Order::Ascending, Order::Descending] {
         let mut paged: Vec<(String, serde_json::Value)> = Vec::new();
         loop {
             let after = paged.last().map(|(key, _)| key.clone());
-            let page = store
-                .scan("jobs", "order/", after.as_deref(), 3, order)
-                .unwrap();
+            let page = store.scan("jobs", "order/", after.as_deref(), 3, order).unwrap();
             if page.is_empty() {
                 break;
             }
@@ -148,20 +122,12 @@ fn scans_page_in_both_orders_and_keep_to_their_prefix() {
         assert_eq!(paged, all);
     }
     // A cursor outside the prefix narrows nothing, or everything.
-    let scan = |after, order| {
-        store
-            .scan("jobs", "order/", Some(after), 1000, order)
-            .unwrap()
-            .len()
-    };
+    let scan = |after, order| store.scan("jobs", "order/", Some(after), 1000, order).unwrap().len();
     assert_eq!(scan("a", Order::Ascending), all.len());
     assert_eq!(scan("z", Order::Ascending), 0);
     assert_eq!(scan("z", Order::Descending), all.len());
     assert_eq!(scan("a", Order::Descending), 0);
-    assert_eq!(
-        store.row("what", "a"),
-        Err(ReadError::UnknownProjection("what".into()))
-    );
+    assert_eq!(store.row("what", "a"), Err(ReadError::UnknownProjection("what".into())));
 }
 
 #[test]
@@ -178,13 +144,7 @@ fn every_row_of_every_kind_of_event_reads_back_as_its_type() {
             statuses.insert(store.job(&id.parse().unwrap()).unwrap().unwrap().status);
         }
         if let Some(id) = event.header.subject.as_str().strip_prefix("proposal/") {
-            statuses.insert(
-                store
-                    .proposal(&id.parse().unwrap())
-                    .unwrap()
-                    .unwrap()
-                    .status,
-            );
+            statuses.insert(store.proposal(&id.parse().unwrap()).unwrap().unwrap().status);
         }
     }
     let wanted = [
@@ -200,20 +160,10 @@ fn every_row_of_every_kind_of_event_reads_back_as_its_type() {
         "submitted",
         "unknown",
     ];
-    assert_eq!(
-        statuses.iter().map(String::as_str).collect::<Vec<_>>(),
-        wanted
-    );
-    let kinds: std::collections::BTreeSet<_> = log.write(|h| {
-        h.events
-            .iter()
-            .map(|event| event.data.type_name())
-            .collect()
-    });
-    for data in EventData::TYPES
-        .iter()
-        .filter(|name| name.starts_with("job."))
-    {
+    assert_eq!(statuses.iter().map(String::as_str).collect::<Vec<_>>(), wanted);
+    let kinds: std::collections::BTreeSet<_> =
+        log.write(|h| h.events.iter().map(|event| event.data.type_name()).collect());
+    for data in EventData::TYPES.iter().filter(|name| name.starts_with("job.")) {
         assert!(kinds.contains(data), "{data} never happened");
     }
 }

@@ -80,9 +80,7 @@ fn a_store_of_another_log_or_another_history_is_put_aside() {
 
     let other = Log::of(History::named("ledger.example/other"));
     let (store, writer, opened) = open(&dir, &other);
-    let Opened::Replaced { why, kept_at } = opened else {
-        panic!("{opened:?}")
-    };
+    let Opened::Replaced { why, kept_at } = opened else { panic!("{opened:?}") };
     assert!(why.contains("another log"), "{why}");
     assert_eq!(put_aside(&dir), std::slice::from_ref(&kept_at));
     assert_eq!(writer.position(), TreeSize::ZERO);
@@ -98,9 +96,7 @@ fn a_store_of_another_log_or_another_history_is_put_aside() {
     let fork = Log::of(History::new());
     fork.write(|history| (0..200).for_each(|n| history.intent(&format!("other-{n}"))));
     let (_, _, opened) = open(&dir, &fork);
-    let Opened::Replaced { why, .. } = opened else {
-        panic!("{opened:?}")
-    };
+    let Opened::Replaced { why, .. } = opened else { panic!("{opened:?}") };
     assert!(why.contains("another history"), "{why}");
 }
 
@@ -113,9 +109,7 @@ fn a_store_beyond_the_log_is_put_aside() {
     fold(&mut writer, &log, 16);
     drop((store, writer));
     let (_, mut writer, opened) = open(&dir, &Log::of(History::new()));
-    let Opened::Replaced { why, .. } = opened else {
-        panic!("{opened:?}")
-    };
+    let Opened::Replaced { why, .. } = opened else { panic!("{opened:?}") };
     assert!(why.contains("beyond"), "{why}");
     fold(&mut writer, &Log::of(History::new()), 16);
 }

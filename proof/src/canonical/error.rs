@@ -51,10 +51,7 @@ impl JsonError {
     /// The same error in a document that starts `bytes` later.
     #[must_use]
     pub(crate) fn shifted(self, bytes: usize) -> Self {
-        Self {
-            offset: self.offset.saturating_add(bytes),
-            kind: self.kind,
-        }
+        Self { offset: self.offset.saturating_add(bytes), kind: self.kind }
     }
 
     /// The byte where the trouble starts: in the input when parsing, in the output when writing.

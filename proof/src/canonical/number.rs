@@ -14,12 +14,7 @@ pub(super) enum Number {
 pub(super) fn is_canonical(literal: &str, number: Number) -> bool {
     match number {
         // Without fraction, exponent and leading zeros only `-0` differs from what is written.
-        Number::Integer(_) => {
-            literal != "-0"
-                && literal
-                    .bytes()
-                    .all(|byte| byte == b'-' || byte.is_ascii_digit())
-        }
+        Number::Integer(_) => literal != "-0" && literal.bytes().all(|byte| byte == b'-' || byte.is_ascii_digit()),
         Number::Double(value) => ryu_js::Buffer::new().format_finite(value) == literal,
     }
 }

@@ -46,11 +46,7 @@ mod tests {
         }
         for a in &texts {
             for b in &texts {
-                assert_eq!(
-                    utf16(a, b),
-                    a.encode_utf16().cmp(b.encode_utf16()),
-                    "{a:?} {b:?}"
-                );
+                assert_eq!(utf16(a, b), a.encode_utf16().cmp(b.encode_utf16()), "{a:?} {b:?}");
             }
         }
     }

@@ -28,8 +28,8 @@ pub(super) struct Parser<'a> {
 
 impl<'a> Parser<'a> {
     pub(super) fn new(bytes: &'a [u8], mode: Mode) -> Result<Self, JsonError> {
-        let text = core::str::from_utf8(bytes)
-            .map_err(|error| JsonError::new(error.valid_up_to(), JsonErrorKind::Utf8))?;
+        let text =
+            core::str::from_utf8(bytes).map_err(|error| JsonError::new(error.valid_up_to(), JsonErrorKind::Utf8))?;
         Ok(Self { text, at: 0, mode })
     }
 
@@ -106,11 +106,7 @@ impl<'a> Parser<'a> {
     }
 
     fn word(&mut self, word: &'static str) -> Result<(), JsonError> {
-        if self
-            .text
-            .get(self.at..)
-            .is_some_and(|rest| rest.starts_with(word))
-        {
+        if self.text.get(self.at..).is_some_and(|rest| rest.starts_with(word)) {
             self.at = self.at.saturating_add(word.len());
             Ok(())
         } else {
@@ -211,11 +207,7 @@ impl<'a> Parser<'a> {
         while self.peek().is_some_and(|byte| byte.is_ascii_digit()) {
             self.advance();
         }
-        if self.at == start {
-            Err(self.expected("a digit"))
-        } else {
-            Ok(())
-        }
+        if self.at == start { Err(self.expected("a digit")) } else { Ok(()) }
     }
 
     fn number(&mut self) -> Result<Number, JsonError> {
@@ -227,10 +219,7 @@ impl<'a> Parser<'a> {
         let integer_at = self.at;
         self.digits()?;
         if leading_zero && self.since(integer_at).len() > 1 {
-            return Err(JsonError::new(
-                integer_at,
-                JsonErrorKind::Expected("no leading zero"),
-            ));
+            return Err(JsonError::new(integer_at, JsonErrorKind::Expected("no leading zero")));
         }
         let mut is_literal_integer = true;
         if self.peek() == Some(b'.') {
@@ -247,11 +236,7 @@ impl<'a> Parser<'a> {
             self.digits()?;
         }
         let literal = self.since(start);
-        let number = if is_literal_integer {
-            number::integer(literal)
-        } else {
-            number::double(literal)
-        };
+        let number = if is_literal_integer { number::integer(literal) } else { number::double(literal) };
         let number = number.map_err(|kind| JsonError::new(start, kind))?;
         if self.is_canonical() && !number::is_canonical(literal, number) {
             return Err(JsonError::new(start, JsonErrorKind::NotCanonical));

@@ -18,10 +18,7 @@ use crate::limits::{MAX_DEPTH, MAX_SAFE_INTEGER};
 mod key;
 
 pub(super) fn to_vec<T: Serialize + ?Sized>(value: &T) -> Result<Vec<u8>, JsonError> {
-    let mut writer = Writer {
-        out: Vec::new(),
-        depth: 0,
-    };
+    let mut writer = Writer { out: Vec::new(), depth: 0 };
     value.serialize(&mut writer)?;
     Ok(writer.out)
 }
@@ -60,23 +57,13 @@ impl Writer {
 
     fn array(&mut self, closes_variant: bool) -> Result<Array<'_>, JsonError> {
         self.open(b'[')?;
-        Ok(Array {
-            writer: self,
-            is_first: true,
-            closes_variant,
-        })
+        Ok(Array { writer: self, is_first: true, closes_variant })
     }
 
     fn object(&mut self, closes_variant: bool) -> Result<Object<'_>, JsonError> {
         self.open(b'{')?;
         let start = self.out.len();
-        Ok(Object {
-            writer: self,
-            start,
-            members: Vec::new(),
-            key: None,
-            closes_variant,
-        })
+        Ok(Object { writer: self, start, members: Vec::new(), key: None, closes_variant })
     }
 }
 
@@ -160,19 +147,10 @@ impl<'a> ser::Serializer for &'a mut Writer {
     fn serialize_unit_struct(self, _: &'static str) -> Result<(), JsonError> {
         self.serialize_unit()
     }
-    fn serialize_unit_variant(
-        self,
-        _: &'static str,
-        _: u32,
-        variant: &'static str,
-    ) -> Result<(), JsonError> {
+    fn serialize_unit_variant(self, _: &'static str, _: u32, variant: &'static str) -> Result<(), JsonError> {
         self.serialize_str(variant)
     }
-    fn serialize_newtype_struct<T: Serialize + ?Sized>(
-        self,
-        _: &'static str,
-        value: &T,
-    ) -> Result<(), JsonError> {
+    fn serialize_newtype_struct<T: Serialize + ?Sized>(self, _: &'static str, value: &T) -> Result<(), JsonError> {
         value.serialize(self)
     }
     fn serialize_newtype_variant<T: Serialize + ?Sized>(
@@ -269,11 +247,7 @@ struct Member {
 }
 
 impl Object<'_> {
-    fn member<T: Serialize + ?Sized>(
-        &mut self,
-        key: Cow<'static, str>,
-        value: &T,
-    ) -> Result<(), JsonError> {
+    fn member<T: Serialize + ?Sized>(&mut self, key: Cow<'static, str>, value: &T) -> Result<(), JsonError> {
         if !self.members.is_empty() {
             self.writer.out.push(b',');
         }
@@ -287,10 +261,7 @@ impl Object<'_> {
     }
 
     fn close(mut self) -> Result<(), JsonError> {
-        if !self
-            .members
-            .is_sorted_by(|a, b| order::utf16(&a.key, &b.key).is_lt())
-        {
+        if !self.members.is_sorted_by(|a, b| order::utf16(&a.key, &b.key).is_lt()) {
             self.sort()?;
         }
         self.writer.close(b'}');
@@ -316,9 +287,7 @@ impl Object<'_> {
             previous = Some(&member.key);
             let start = member.start.saturating_sub(self.start);
             let end = member.end.saturating_sub(self.start);
-            self.writer
-                .out
-                .extend_from_slice(unsorted.get(start..end).unwrap_or_default());
+            self.writer.out.extend_from_slice(unsorted.get(start..end).unwrap_or_default());
         }
         Ok(())
     }

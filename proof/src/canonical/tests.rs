@@ -94,17 +94,9 @@ fn numbers_are_written_as_ecmascript_writes_them() {
 fn documents_canonicalise_as_published() {
     for document in vectors().documents {
         let value = parse(document.input.as_bytes()).unwrap();
-        assert_eq!(
-            String::from_utf8(value_to_vec(&value)).unwrap(),
-            document.canonical,
-            "{}",
-            document.name
-        );
+        assert_eq!(String::from_utf8(value_to_vec(&value)).unwrap(), document.canonical, "{}", document.name);
         assert_eq!(to_vec(&value).unwrap(), document.canonical.as_bytes());
-        assert_eq!(
-            parse_canonical(document.canonical.as_bytes()).unwrap(),
-            value
-        );
+        assert_eq!(parse_canonical(document.canonical.as_bytes()).unwrap(), value);
     }
 }
 
@@ -124,19 +116,9 @@ fn other_spellings_are_read_but_not_canonical() {
     for document in vectors().other_spellings {
         let bytes = document.input.as_bytes();
         let value = parse(bytes).unwrap();
-        assert_eq!(
-            value_to_vec(&value),
-            document.canonical.as_bytes(),
-            "{}",
-            document.name
-        );
+        assert_eq!(value_to_vec(&value), document.canonical.as_bytes(), "{}", document.name);
         let expected = ("not_canonical", document.offset.unwrap());
-        assert_eq!(
-            verdict(parse_canonical(bytes)),
-            expected,
-            "{}",
-            document.name
-        );
+        assert_eq!(verdict(parse_canonical(bytes)), expected, "{}", document.name);
         assert_eq!(verdict(is_canonical(bytes)), expected, "{}", document.name);
     }
 }
@@ -151,12 +133,7 @@ fn documents_outside_i_json_are_refused_by_every_reader() {
         };
         let expected = (refused.kind.as_str(), refused.offset);
         assert_eq!(verdict(parse(&bytes)), expected, "{}", refused.name);
-        assert_eq!(
-            verdict(parse_canonical(&bytes)),
-            expected,
-            "{}",
-            refused.name
-        );
+        assert_eq!(verdict(parse_canonical(&bytes)), expected, "{}", refused.name);
         assert_eq!(verdict(is_canonical(&bytes)), expected, "{}", refused.name);
     }
 }
@@ -184,24 +161,12 @@ fn nesting_is_bounded_in_every_direction() {
 #[test]
 fn errors_say_what_and_where() {
     let message = |text: &str| parse(text.as_bytes()).unwrap_err().to_string();
-    assert_eq!(
-        message(r#"{"a":1, "b":2, "a":3}"#),
-        "duplicate key `a` at byte 15"
-    );
-    assert_eq!(
-        message("{\"\\n\":1,\"\\n\":2}"),
-        "duplicate key `\\n` at byte 8"
-    );
+    assert_eq!(message(r#"{"a":1, "b":2, "a":3}"#), "duplicate key `a` at byte 15");
+    assert_eq!(message("{\"\\n\":1,\"\\n\":2}"), "duplicate key `\\n` at byte 8");
     assert_eq!(message("[1,"), "unexpected end of document at byte 3");
     assert_eq!(message("[1;2]"), "expected `,` or `]` at byte 2");
-    assert_eq!(
-        message("9007199254740992"),
-        "integer outside ±9007199254740991 at byte 0"
-    );
-    assert_eq!(
-        is_canonical(b"[1, 2]").unwrap_err().to_string(),
-        "not in canonical form at byte 3"
-    );
+    assert_eq!(message("9007199254740992"), "integer outside ±9007199254740991 at byte 0");
+    assert_eq!(is_canonical(b"[1, 2]").unwrap_err().to_string(), "not in canonical form at byte 3");
 }
 
 #[derive(Serialize)]
@@ -231,12 +196,7 @@ fn any_serializable_value_is_written_sorted() {
     let value = Everything {
         zebra: None,
         text: "\u{1f600}\"",
-        shapes: [
-            Shape::Unit,
-            Shape::Newtype(1),
-            Shape::Tuple(2, true),
-            Shape::Struct { z: 3, a: 4 },
-        ],
+        shapes: [Shape::Unit, Shape::Newtype(1), Shape::Tuple(2, true), Shape::Struct { z: 3, a: 4 }],
         map: BTreeMap::from([(10, 'x'), (-2, 'y'), (9, 'z')]),
         unit: (),
         nested: Newtype(json!({"\u{fb33}": 1, "\u{1f600}": 2.5, "b": [1.0, -0.0]})),
@@ -268,18 +228,9 @@ fn what_has_no_faithful_form_is_not_written() {
     assert_eq!(verdict(to_vec(&duplicate)).0, "duplicate_key");
     let adjacent = Pairs(std::vec![("a", 1), ("a", 2)]);
     assert_eq!(verdict(to_vec(&adjacent)).0, "duplicate_key");
-    assert_eq!(
-        verdict(to_vec(&Pairs(std::vec![(1.5, 1)]))).0,
-        "unrepresentable"
-    );
-    assert_eq!(
-        verdict(to_vec(&Pairs(std::vec![([1, 2], 1)]))).0,
-        "unrepresentable"
-    );
-    assert_eq!(
-        to_vec(&Pairs(std::vec![(true, 1)])).unwrap(),
-        br#"{"true":1}"#
-    );
+    assert_eq!(verdict(to_vec(&Pairs(std::vec![(1.5, 1)]))).0, "unrepresentable");
+    assert_eq!(verdict(to_vec(&Pairs(std::vec![([1, 2], 1)]))).0, "unrepresentable");
+    assert_eq!(to_vec(&Pairs(std::vec![(true, 1)])).unwrap(), br#"{"true":1}"#);
 
     let edge = MAX_SAFE;
     assert_eq!(to_vec(&edge).unwrap(), edge.to_string().as_bytes());
@@ -288,10 +239,7 @@ fn what_has_no_faithful_form_is_not_written() {
     assert_eq!(verdict(to_vec(&i64::MIN)), ("integer_range", 0));
     assert_eq!(verdict(to_vec(&u128::MAX)), ("integer_range", 0));
     assert_eq!(verdict(to_vec(&[0, u64::MAX])), ("integer_range", 3));
-    assert_eq!(
-        verdict(to_vec(&json!({"a": u64::MAX}))),
-        ("integer_range", 5)
-    );
+    assert_eq!(verdict(to_vec(&json!({"a": u64::MAX}))), ("integer_range", 5));
 }
 
 const MAX_SAFE: u64 = crate::limits::MAX_SAFE_INTEGER;
@@ -299,9 +247,6 @@ const MAX_SAFE: u64 = crate::limits::MAX_SAFE_INTEGER;
 #[test]
 fn a_prefix_ends_where_its_value_does() {
     assert_eq!(canonical_prefix(br#"{"a":[1,2]},"rest":0}"#), Ok(11));
-    assert_eq!(
-        verdict(canonical_prefix(br#"{"b":1,"a":2},"#)),
-        ("not_canonical", 7)
-    );
+    assert_eq!(verdict(canonical_prefix(br#"{"b":1,"a":2},"#)), ("not_canonical", 7));
     assert_eq!(verdict(canonical_prefix(b"")), ("unexpected_end", 0));
 }

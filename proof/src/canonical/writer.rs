@@ -52,10 +52,7 @@ fn object(map: &Map<alloc::string::String, Value>, out: &mut Vec<u8>) {
     out.push(b'}');
 }
 
-fn members<'a>(
-    members: impl Iterator<Item = (&'a alloc::string::String, &'a Value)>,
-    out: &mut Vec<u8>,
-) {
+fn members<'a>(members: impl Iterator<Item = (&'a alloc::string::String, &'a Value)>, out: &mut Vec<u8>) {
     for (position, (key, member)) in members.enumerate() {
         if position > 0 {
             out.push(b',');

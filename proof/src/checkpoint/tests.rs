@@ -33,27 +33,13 @@ fn vectors() -> Vectors {
 }
 
 fn signer(name: &str, seed: u8) -> SignerKey {
-    SignerKey::new(
-        KeyName::new(name).unwrap(),
-        SecretKey::from_seed([seed; 32]),
-    )
+    SignerKey::new(KeyName::new(name).unwrap(), SecretKey::from_seed([seed; 32]))
 }
 
 #[test]
 fn published_checkpoint() {
-    let Vectors {
-        log,
-        checkpoint: fields,
-        signed,
-        cosigned,
-        ..
-    } = vectors();
-    let Fields {
-        origin,
-        size,
-        root,
-        body,
-    } = fields;
+    let Vectors { log, checkpoint: fields, signed, cosigned, .. } = vectors();
+    let Fields { origin, size, root, body } = fields;
     let checkpoint = Checkpoint { origin, size, root };
     assert_eq!(checkpoint.body(), body);
     assert_eq!(Checkpoint::parse_body(&body).unwrap(), checkpoint);
@@ -73,10 +59,7 @@ fn another_spelling_of_the_body_is_refused() {
         lines.concat()
     };
     let largest = with(1, "18446744073709551615\n");
-    assert_eq!(
-        Checkpoint::parse_body(&largest).unwrap().size,
-        TreeSize::new(u64::MAX)
-    );
+    assert_eq!(Checkpoint::parse_body(&largest).unwrap().size, TreeSize::new(u64::MAX));
     let cases = [
         (String::new(), CheckpointError::Lines),
         (body.trim_end().into(), CheckpointError::Lines),
@@ -98,10 +81,7 @@ fn another_spelling_of_the_body_is_refused() {
         (with(2, "\n"), CheckpointError::Root),
         (with(2, "AAAA\n"), CheckpointError::Root),
         (with(2, &lines[2].replace('=', "")), CheckpointError::Root),
-        (
-            with(2, &lines[2].replace("jA=", "jB=")),
-            CheckpointError::Root,
-        ),
+        (with(2, &lines[2].replace("jA=", "jB=")), CheckpointError::Root),
         (with(1, "0\n"), CheckpointError::EmptyRoot),
     ];
     for (body, error) in cases {
@@ -112,31 +92,16 @@ fn another_spelling_of_the_body_is_refused() {
 #[test]
 fn the_empty_tree_has_a_checkpoint() {
     let signer = signer("log.example", 1);
-    let empty = Checkpoint {
-        origin: "log.example".into(),
-        size: TreeSize::ZERO,
-        root: empty_root(),
-    };
-    assert_eq!(
-        Checkpoint::open(&empty.sign(&signer), &signer.verifier()).unwrap(),
-        empty
-    );
+    let empty = Checkpoint { origin: "log.example".into(), size: TreeSize::ZERO, root: empty_root() };
+    assert_eq!(Checkpoint::open(&empty.sign(&signer), &signer.verifier()).unwrap(), empty);
 }
 
 #[test]
 fn only_the_logs_own_key_opens_its_checkpoint() {
-    let Vectors {
-        log,
-        witness,
-        cosigned,
-        ..
-    } = vectors();
+    let Vectors { log, witness, cosigned, .. } = vectors();
     let key = VerifierKey::parse(&log.vkey).unwrap();
     let witness = VerifierKey::parse(&witness.vkey).unwrap();
-    assert_eq!(
-        Checkpoint::open(&cosigned, &witness),
-        Err(CheckpointError::NotALogKey)
-    );
+    assert_eq!(Checkpoint::open(&cosigned, &witness), Err(CheckpointError::NotALogKey));
 
     let stranger = signer("ledger.example/agents", 9);
     let unknown = Err(CheckpointError::Note(NoteError::NoKnownKey));
@@ -148,10 +113,7 @@ fn only_the_logs_own_key_opens_its_checkpoint() {
     let error = Checkpoint::open(&checkpoint.sign(&other), &other.verifier()).unwrap_err();
     let (expected, got) = (other.name().clone(), checkpoint.origin.clone());
     assert_eq!(error, CheckpointError::OtherLog { expected, got });
-    assert_eq!(
-        error.to_string(),
-        "expected a checkpoint of `other.example`, got one of `ledger.example/agents`"
-    );
+    assert_eq!(error.to_string(), "expected a checkpoint of `other.example`, got one of `ledger.example/agents`");
 
     let tampered = cosigned.replace("\n3\n", "\n4\n");
     let name = key.name().clone();
@@ -163,13 +125,8 @@ fn only_the_logs_own_key_opens_its_checkpoint() {
 fn extension_lines_are_refused_even_when_signed() {
     let signer = signer("log.example", 1);
     let root = base64::encode(Hash::ZERO.as_bytes());
-    let note = signer
-        .sign_note(&std::format!("log.example\n1\n{root}\nextension\n"))
-        .unwrap();
-    assert_eq!(
-        Checkpoint::open(&note, &signer.verifier()),
-        Err(CheckpointError::Lines)
-    );
+    let note = signer.sign_note(&std::format!("log.example\n1\n{root}\nextension\n")).unwrap();
+    assert_eq!(Checkpoint::open(&note, &signer.verifier()), Err(CheckpointError::Lines));
 }
 
 #[test]

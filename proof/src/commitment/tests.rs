@@ -22,17 +22,9 @@ fn rows() -> Vec<Row> {
 
 #[test]
 fn vectors_made_independently() {
-    for Row {
-        salt,
-        body,
-        commitment,
-    } in rows()
-    {
+    for Row { salt, body, commitment } in rows() {
         let body = base64::decode(&body).unwrap();
-        assert_eq!(
-            Commitment::new(&salt, &body, &commitment.media_type),
-            commitment
-        );
+        assert_eq!(Commitment::new(&salt, &body, &commitment.media_type), commitment);
         assert!(commitment.opens(&salt, &body));
     }
 }
@@ -53,14 +45,10 @@ fn another_salt_or_body_does_not_open() {
 
 #[test]
 fn json_forms() {
-    let Row {
-        salt, commitment, ..
-    } = rows().remove(1);
+    let Row { salt, commitment, .. } = rows().remove(1);
     let json = crate::canonical::to_vec(&commitment).unwrap();
-    let expected = std::format!(
-        r#"{{"length":5,"media_type":"text/plain; charset=utf-8","sha256":"{}"}}"#,
-        commitment.sha256
-    );
+    let expected =
+        std::format!(r#"{{"length":5,"media_type":"text/plain; charset=utf-8","sha256":"{}"}}"#, commitment.sha256);
     assert_eq!(String::from_utf8(json).unwrap(), expected);
     let extra = expected.replace('}', r#","x":1}"#);
     assert!(serde_json::from_str::<Commitment>(&extra).is_err());

@@ -30,32 +30,19 @@ fn key(seed: u8) -> SecretKey {
 
 #[test]
 fn published_encodings() {
-    for Encoding {
-        r#type,
-        body,
-        encoded,
-    } in vectors().pae
-    {
+    for Encoding { r#type, body, encoded } in vectors().pae {
         assert_eq!(pae(&r#type, body.as_bytes()), encoded.as_bytes());
     }
 }
 
 #[test]
 fn an_envelope_made_by_another_implementation() {
-    let Vectors {
-        seed,
-        public_key,
-        envelope: json,
-        ..
-    } = vectors();
+    let Vectors { seed, public_key, envelope: json, .. } = vectors();
     let envelope: Envelope = serde_json::from_value(json.clone()).unwrap();
     assert_eq!(envelope.verify(&public_key), Ok(()));
     assert_eq!(serde_json::to_value(&envelope).unwrap(), json);
     let secret = SecretKey::from_seed(hex::decode(seed).unwrap().try_into().unwrap());
-    assert_eq!(
-        Envelope::sign(&envelope.payload_type, &envelope.payload, &secret),
-        envelope
-    );
+    assert_eq!(Envelope::sign(&envelope.payload_type, &envelope.payload, &secret), envelope);
 }
 
 #[test]
@@ -64,9 +51,7 @@ fn type_payload_and_key_are_all_covered() {
     let good = Envelope::sign("type", b"payload", &signer);
     let key = signer.public();
     assert_eq!(good.verify(&key), Ok(()));
-    let bad = Err(EnvelopeError::BadSignature {
-        keyid: key.key_id(),
-    });
+    let bad = Err(EnvelopeError::BadSignature { keyid: key.key_id() });
 
     let mut changed = good.clone();
     changed.payload_type.push('x');
@@ -80,35 +65,21 @@ fn type_payload_and_key_are_all_covered() {
     changed.payload = b"load".to_vec();
     assert_eq!(changed.verify(&key), bad);
 
-    assert_eq!(
-        good.verify(&other),
-        Err(EnvelopeError::NotSigned {
-            keyid: other.key_id()
-        })
-    );
+    assert_eq!(good.verify(&other), Err(EnvelopeError::NotSigned { keyid: other.key_id() }));
     // The key id is a hint: claiming another's does not help.
     let mut changed = good.clone();
     changed.signatures[0].keyid = other.key_id();
-    assert_eq!(
-        changed.verify(&other),
-        Err(EnvelopeError::BadSignature {
-            keyid: other.key_id()
-        })
-    );
+    assert_eq!(changed.verify(&other), Err(EnvelopeError::BadSignature { keyid: other.key_id() }));
     // A good signature does not make up for a bad one by the same key.
     let mut doubled = good.clone();
-    doubled
-        .signatures
-        .push(Envelope::sign("type", b"other", &signer).signatures[0]);
+    doubled.signatures.push(Envelope::sign("type", b"other", &signer).signatures[0]);
     assert_eq!(doubled.verify(&key), bad);
 }
 
 #[test]
 fn several_keys_may_sign() {
     let mut envelope = Envelope::sign("type", b"payload", &key(1));
-    envelope
-        .signatures
-        .extend(Envelope::sign("type", b"payload", &key(2)).signatures);
+    envelope.signatures.extend(Envelope::sign("type", b"payload", &key(2)).signatures);
     for seed in [1, 2] {
         assert_eq!(envelope.verify(&key(seed).public()), Ok(()));
     }
@@ -127,22 +98,13 @@ fn malformed_envelopes_are_refused() {
         ("payloadType", json!(null)),
         ("signatures", json!([])),
         ("signatures", json!(many)),
-        (
-            "signatures",
-            json!([{"keyid": "", "sig": good["signatures"][0]["sig"]}]),
-        ),
-        (
-            "signatures",
-            json!([{"keyid": good["signatures"][0]["keyid"], "sig": "AAAA"}]),
-        ),
+        ("signatures", json!([{"keyid": "", "sig": good["signatures"][0]["sig"]}])),
+        ("signatures", json!([{"keyid": good["signatures"][0]["keyid"], "sig": "AAAA"}])),
     ];
     for (field, value) in changes {
         let mut altered = good.clone();
         altered[field] = value;
-        assert!(
-            serde_json::from_value::<Envelope>(altered.clone()).is_err(),
-            "{altered}"
-        );
+        assert!(serde_json::from_value::<Envelope>(altered.clone()).is_err(), "{altered}");
     }
     let mut extra = good.clone();
     extra["signatures"][0]["cert"] = json!("");

@@ -20,14 +20,8 @@ impl KeyName {
     pub fn new(name: &str) -> Result<Self, KeyError> {
         let is_name = !name.is_empty()
             && name.len() <= MAX_KEY_NAME_BYTES
-            && !name
-                .chars()
-                .any(|c| c.is_whitespace() || c.is_control() || c == '+');
-        if is_name {
-            Ok(Self(name.into()))
-        } else {
-            Err(KeyError::Name)
-        }
+            && !name.chars().any(|c| c.is_whitespace() || c.is_control() || c == '+');
+        if is_name { Ok(Self(name.into())) } else { Err(KeyError::Name) }
     }
 
     /// The name as text.
@@ -69,23 +63,9 @@ mod tests {
 
     #[test]
     fn names_that_would_break_a_note_line_are_refused() {
-        assert_eq!(
-            KeyName::new("ledger.example/agents").unwrap().as_str(),
-            "ledger.example/agents"
-        );
+        assert_eq!(KeyName::new("ledger.example/agents").unwrap().as_str(), "ledger.example/agents");
         let long = "a".repeat(MAX_KEY_NAME_BYTES + 1);
-        for name in [
-            "",
-            " ",
-            "a b",
-            "a+b",
-            "a\nb",
-            "a\u{a0}b",
-            "a\u{2003}b",
-            "a\u{7f}",
-            "a\0",
-            &long,
-        ] {
+        for name in ["", " ", "a b", "a+b", "a\nb", "a\u{a0}b", "a\u{2003}b", "a\u{7f}", "a\0", &long] {
             assert_eq!(KeyName::new(name), Err(KeyError::Name), "{name:?}");
         }
         assert!(KeyName::new(long.split_at(1).1).is_ok());

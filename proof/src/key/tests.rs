@@ -60,10 +60,7 @@ fn rfc_8032_vectors() {
         let key = PublicKey::from_bytes(&bytes(public)).unwrap();
         let signature = Signature::new(bytes(signature));
         assert_eq!(key.verify(&message, &signature), Ok(()));
-        assert_eq!(
-            key.verify(b"other", &signature),
-            Err(SignatureError::Invalid)
-        );
+        assert_eq!(key.verify(b"other", &signature), Err(SignatureError::Invalid));
         assert_eq!(SecretKey::from_seed(*secret.seed()).public(), key);
     }
 }
@@ -71,11 +68,7 @@ fn rfc_8032_vectors() {
 #[test]
 fn weak_keys_are_refused() {
     for digits in SMALL_ORDER {
-        assert_eq!(
-            PublicKey::from_bytes(&bytes(digits)),
-            Err(KeyError::Weak),
-            "{digits}"
-        );
+        assert_eq!(PublicKey::from_bytes(&bytes(digits)), Err(KeyError::Weak), "{digits}");
     }
     for digits in SMALL_ORDER_NOT_CANONICAL {
         assert!(PublicKey::from_bytes(&bytes(digits)).is_err(), "{digits}");
@@ -91,10 +84,7 @@ fn keys_have_one_encoding() {
             let mut encoding = p;
             encoding[0] += y;
             encoding[31] |= sign;
-            assert_eq!(
-                PublicKey::from_bytes(&encoding),
-                Err(KeyError::NotCanonical)
-            );
+            assert_eq!(PublicKey::from_bytes(&encoding), Err(KeyError::NotCanonical));
         }
     }
     let mut off_curve = [0; 32];
@@ -111,11 +101,7 @@ fn signatures_with_a_point_of_small_order_are_refused() {
         let mut signature = [0; 64];
         signature[..32].copy_from_slice(&bytes::<32>(digits));
         let signature = Signature::new(signature);
-        assert_eq!(
-            key.verify(b"any", &signature),
-            Err(SignatureError::Invalid),
-            "{digits}"
-        );
+        assert_eq!(key.verify(b"any", &signature), Err(SignatureError::Invalid), "{digits}");
     }
 }
 
@@ -137,10 +123,7 @@ fn s_is_reduced() {
     let key = secret.public();
     assert_eq!(key.verify(b"message", &good), Ok(()));
     let malleated = Signature::new(malleated);
-    assert_eq!(
-        key.verify(b"message", &malleated),
-        Err(SignatureError::Invalid)
-    );
+    assert_eq!(key.verify(b"message", &malleated), Err(SignatureError::Invalid));
 }
 
 #[test]
@@ -169,10 +152,7 @@ fn key_ids_are_prefixes_of_digests() {
     let key = SecretKey::from_seed([7; 32]).public();
     let digest = sha256(key.as_bytes()).to_string();
     let text = key.key_id().to_string();
-    assert_eq!(
-        text,
-        std::format!("ed25519:{}", &digest.as_str().split_at(32).0)
-    );
+    assert_eq!(text, std::format!("ed25519:{}", &digest.as_str().split_at(32).0));
     assert_eq!(text.len(), KeyId::TEXT_LEN);
     assert_eq!(text.parse::<KeyId>().unwrap(), key.key_id());
     for other in [
@@ -195,16 +175,10 @@ fn json_forms() {
         serde_json::to_string(&id).unwrap(),
         serde_json::to_string(&signature).unwrap(),
     ];
-    assert_eq!(
-        texts[0],
-        std::format!("\"{}\"", base64::encode(key.as_bytes()))
-    );
+    assert_eq!(texts[0], std::format!("\"{}\"", base64::encode(key.as_bytes())));
     assert_eq!(serde_json::from_str::<PublicKey>(&texts[0]).unwrap(), key);
     assert_eq!(serde_json::from_str::<KeyId>(&texts[1]).unwrap(), id);
-    assert_eq!(
-        serde_json::from_str::<Signature>(&texts[2]).unwrap(),
-        signature
-    );
+    assert_eq!(serde_json::from_str::<Signature>(&texts[2]).unwrap(), signature);
     let weak = std::format!("\"{}\"", base64::encode(&bytes::<32>(SMALL_ORDER[0])));
     assert!(serde_json::from_str::<PublicKey>(&weak).is_err());
     assert!(serde_json::from_str::<Signature>(&texts[0]).is_err());
@@ -215,8 +189,5 @@ fn nothing_secret_is_printed() {
     let seed: Vec<u8> = (100..132).collect();
     let secret = SecretKey::from_seed(seed.try_into().unwrap());
     let printed = std::format!("{secret:?}");
-    assert_eq!(
-        printed,
-        std::format!("SecretKey({})", secret.public().key_id())
-    );
+    assert_eq!(printed, std::format!("SecretKey({})", secret.public().key_id()));
 }

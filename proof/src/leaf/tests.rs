@@ -38,24 +38,12 @@ fn signed(payload: &[u8]) -> Vec<u8> {
 
 #[test]
 fn vectors_made_independently() {
-    let Vectors {
-        seed,
-        public_key,
-        keyid,
-        payload_type,
-        leaves,
-    } = vectors();
+    let Vectors { seed, public_key, keyid, payload_type, leaves } = vectors();
     assert_eq!(payload_type, EVENT_PAYLOAD_TYPE);
     assert_eq!(public_key.key_id(), keyid);
     let secret = SecretKey::from_seed(hex::decode(seed).unwrap().try_into().unwrap());
     assert_eq!(secret.public(), public_key);
-    for Row {
-        payload,
-        sig,
-        leaf,
-        leaf_hash: hash,
-    } in leaves
-    {
+    for Row { payload, sig, leaf, leaf_hash: hash } in leaves {
         assert_eq!(sign_event(payload.as_bytes(), &secret), sig);
         let built = build_leaf(payload.as_bytes(), &keyid, &sig);
         assert_eq!(String::from_utf8(built).unwrap(), leaf);
@@ -83,33 +71,18 @@ fn an_event_leaves_as_an_envelope_without_signing_again() {
         payload: leaf.payload.to_vec(),
         signatures: leaf.signatures.clone(),
     };
-    assert_eq!(
-        envelope.verify(&SecretKey::from_seed([1; 32]).public()),
-        Ok(())
-    );
+    assert_eq!(envelope.verify(&SecretKey::from_seed([1; 32]).public()), Ok(()));
 }
 
 #[test]
 fn another_key_or_payload_does_not_verify() {
     let bytes = signed(br#"{"a":1}"#);
-    let (key, other) = (
-        SecretKey::from_seed([1; 32]).public(),
-        SecretKey::from_seed([2; 32]).public(),
-    );
+    let (key, other) = (SecretKey::from_seed([1; 32]).public(), SecretKey::from_seed([2; 32]).public());
     let leaf = Leaf::parse(&bytes).unwrap();
     assert_eq!(leaf.verify(&key), Ok(()));
-    assert_eq!(
-        leaf.verify(&other),
-        Err(EnvelopeError::NotSigned {
-            keyid: other.key_id()
-        })
-    );
-    let changed = String::from_utf8(bytes)
-        .unwrap()
-        .replace(r#""a":1"#, r#""a":2"#);
-    let bad = Err(EnvelopeError::BadSignature {
-        keyid: key.key_id(),
-    });
+    assert_eq!(leaf.verify(&other), Err(EnvelopeError::NotSigned { keyid: other.key_id() }));
+    let changed = String::from_utf8(bytes).unwrap().replace(r#""a":1"#, r#""a":2"#);
+    let bad = Err(EnvelopeError::BadSignature { keyid: key.key_id() });
     assert_eq!(Leaf::parse(changed.as_bytes()).unwrap().verify(&key), bad);
 }
 
@@ -123,23 +96,11 @@ fn several_signatures_are_read() {
         std::format!("{{\"payload\":{{}},\"signatures\":[{list}]}}")
     };
     for count in [1, 2, MAX_ENVELOPE_SIGNATURES] {
-        assert_eq!(
-            Leaf::parse(with(count).as_bytes())
-                .unwrap()
-                .signatures
-                .len(),
-            count
-        );
+        assert_eq!(Leaf::parse(with(count).as_bytes()).unwrap().signatures.len(), count);
     }
     let too_many = with(MAX_ENVELOPE_SIGNATURES + 1);
-    assert_eq!(
-        Leaf::parse(too_many.as_bytes()),
-        Err(LeafError::TooManySignatures)
-    );
-    assert_eq!(
-        Leaf::parse(with(0).as_bytes()),
-        Err(LeafError::Frame { offset: 28 })
-    );
+    assert_eq!(Leaf::parse(too_many.as_bytes()), Err(LeafError::TooManySignatures));
+    assert_eq!(Leaf::parse(with(0).as_bytes()), Err(LeafError::Frame { offset: 28 }));
 }
 
 #[test]
@@ -154,39 +115,24 @@ fn other_forms_are_refused() {
         (std::format!(" {good}"), frame(0)),
         (std::format!("{good}\n"), frame(end)),
         (std::format!("{good}{good}"), frame(end)),
-        (
-            good.replace("\"payload\":", "\"payload\": "),
-            LeafError::PayloadType,
-        ),
+        (good.replace("\"payload\":", "\"payload\": "), LeafError::PayloadType),
         (good.replace("\"payload\"", "\"Payload\""), frame(2)),
         (good.replace(r#"{"a":1}"#, "[1]"), LeafError::PayloadType),
         (good.replace(r#"{"a":1}"#, "1"), LeafError::PayloadType),
         (good.replace("\"sig\"", "\"Sig\""), frame(sig_at - 6)),
         (good.replace("\"}]}", "\",\"x\":1}]}"), frame(end - 3)),
         (good.replace("]}", "],\"x\":1}"), frame(end - 1)),
-        (
-            good.replace("ed25519:", "ed25519-"),
-            LeafError::Signature { offset: keyid_at },
-        ),
-        (
-            good.replace("==", "="),
-            LeafError::Signature { offset: sig_at },
-        ),
+        (good.replace("ed25519:", "ed25519-"), LeafError::Signature { offset: keyid_at }),
+        (good.replace("==", "="), LeafError::Signature { offset: sig_at }),
         (good.split_at(end - 1).0.into(), frame(end - 1)),
-        (
-            good.split_at(sig_at + 3).0.into(),
-            LeafError::Signature { offset: sig_at },
-        ),
+        (good.split_at(sig_at + 3).0.into(), LeafError::Signature { offset: sig_at }),
     ];
     for (leaf, error) in cases {
         assert_eq!(Leaf::parse(leaf.as_bytes()), Err(error), "{leaf}");
     }
     // Every cut is refused.
     for len in 0..end {
-        assert!(
-            Leaf::parse(good.split_at(len).0.as_bytes()).is_err(),
-            "{len}"
-        );
+        assert!(Leaf::parse(good.split_at(len).0.as_bytes()).is_err(), "{len}");
     }
 }
 
@@ -201,9 +147,7 @@ fn the_payload_must_be_canonical() {
         (r#"{"a":"\ud800"}"#, JsonErrorKind::LoneSurrogate, 17),
     ] {
         let bytes = signed(payload.as_bytes());
-        let Err(LeafError::Payload(error)) = Leaf::parse(&bytes) else {
-            panic!("{payload} is refused")
-        };
+        let Err(LeafError::Payload(error)) = Leaf::parse(&bytes) else { panic!("{payload} is refused") };
         assert_eq!((error.kind(), error.offset()), (&kind, offset), "{payload}");
     }
     let mut bytes = signed(br#"{"a":"x"}"#);
@@ -219,10 +163,7 @@ fn size_and_nesting_are_bounded() {
     assert_eq!(largest.len(), MAX_LEAF_BYTES);
     assert!(Leaf::parse(&largest).is_ok());
     let got = MAX_LEAF_BYTES + 1;
-    assert_eq!(
-        Leaf::parse(&signed(&payload(got - fixed))),
-        Err(LeafError::Size { got })
-    );
+    assert_eq!(Leaf::parse(&signed(&payload(got - fixed))), Err(LeafError::Size { got }));
 
     // A payload that is canonical on its own is canonical in a leaf.
     let depth = canonical::MAX_DEPTH;

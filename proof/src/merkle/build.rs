@@ -115,11 +115,7 @@ fn split(size: u64) -> u64 {
 
 /// The root over the leaves from `start` up to `end`, where `start` is a multiple of a power of
 /// two that is no smaller than their number (as every range of a Merkle tree is).
-fn range_root<S: HashSource>(
-    source: &S,
-    start: u64,
-    end: u64,
-) -> Result<Hash, ProofError<S::Error>> {
+fn range_root<S: HashSource>(source: &S, start: u64, end: u64) -> Result<Hash, ProofError<S::Error>> {
     let mut hashes = Vec::new();
     let mut at = start;
     while at < end {

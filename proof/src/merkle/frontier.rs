@@ -36,10 +36,7 @@ impl Frontier {
         if u32::try_from(hashes.len()) == Ok(expected) {
             Ok(Self { size, hashes })
         } else {
-            Err(FrontierError {
-                expected,
-                got: hashes.len(),
-            })
+            Err(FrontierError { expected, got: hashes.len() })
         }
     }
 
@@ -83,11 +80,7 @@ pub(super) fn fold(hashes: &[Hash]) -> Hash {
 
 impl fmt::Display for FrontierError {
     fn fmt(&self, f: &mut fmt::Formatter<'_>) -> fmt::Result {
-        write!(
-            f,
-            "expected {} subtree hashes, got {}",
-            self.expected, self.got
-        )
+        write!(f, "expected {} subtree hashes, got {}", self.expected, self.got)
     }
 }
 

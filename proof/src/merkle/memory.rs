@@ -77,11 +77,7 @@ impl HashSource for MemoryTree {
 
 impl fmt::Display for MissingSubtree {
     fn fmt(&self, f: &mut fmt::Formatter<'_>) -> fmt::Result {
-        write!(
-            f,
-            "no complete subtree {} of height {}",
-            self.index, self.level
-        )
+        write!(f, "no complete subtree {} of height {}", self.index, self.level)
     }
 }
 

@@ -58,30 +58,12 @@ fn extend(tree: &MemoryTree, old: u64, new: u64) -> Vec<Hash> {
 }
 
 /// Checks inclusion of entry `index` under the root of the tree of `size`.
-fn included(
-    leaf: &Hash,
-    index: u64,
-    size: u64,
-    path: &[Hash],
-    root: &Hash,
-) -> Result<(), MerkleError> {
+fn included(leaf: &Hash, index: u64, size: u64, path: &[Hash], root: &Hash) -> Result<(), MerkleError> {
     verify_inclusion(leaf, LeafIndex::new(index), TreeSize::new(size), path, root)
 }
 
-fn consistent(
-    old: u64,
-    old_root: &Hash,
-    new: u64,
-    new_root: &Hash,
-    path: &[Hash],
-) -> Result<(), MerkleError> {
-    verify_consistency(
-        TreeSize::new(old),
-        old_root,
-        TreeSize::new(new),
-        new_root,
-        path,
-    )
+fn consistent(old: u64, old_root: &Hash, new: u64, new_root: &Hash, path: &[Hash]) -> Result<(), MerkleError> {
+    verify_consistency(TreeSize::new(old), old_root, TreeSize::new(new), new_root, path)
 }
 
 #[test]
@@ -102,17 +84,11 @@ fn published_vectors() {
     for Inclusion { size, index, path } in &vectors.inclusion {
         assert_eq!(inclusion_proof(&tree, *index, *size).as_ref(), Ok(path));
         let leaf = vectors.leaf_hashes[usize::try_from(index.get()).unwrap()];
-        assert_eq!(
-            verify_inclusion(&leaf, *index, *size, path, &root(*size)),
-            Ok(())
-        );
+        assert_eq!(verify_inclusion(&leaf, *index, *size, path, &root(*size)), Ok(()));
     }
     for Consistency { old, new, path } in &vectors.consistency {
         assert_eq!(consistency_proof(&tree, *old, *new).as_ref(), Ok(path));
-        assert_eq!(
-            verify_consistency(*old, &root(*old), *new, &root(*new), path),
-            Ok(())
-        );
+        assert_eq!(verify_consistency(*old, &root(*old), *new, &root(*new), path), Ok(()));
     }
 }
 
@@ -126,10 +102,7 @@ fn the_tree_of_the_published_checkpoint() {
     assert_eq!(tree.root(), root);
     let empty = hex("e3b0c44298fc1c149afbf4c8996fb92427ae41e4649b934ca495991b7852b855");
     assert_eq!(empty_root(), empty);
-    assert_eq!(
-        tree.subtree(2, 0),
-        Err(MissingSubtree { level: 2, index: 0 })
-    );
+    assert_eq!(tree.subtree(2, 0), Err(MissingSubtree { level: 2, index: 0 }));
 }
 
 #[test]
@@ -176,9 +149,7 @@ fn another_implementation_accepts_our_proofs() {
     for index in 0..77 {
         let path = include(&ours, index, 77);
         let proof = ct_merkle::InclusionProof::try_from_bytes(concat(&path)).unwrap();
-        root(77)
-            .verify_inclusion(&entry(index), index, &proof)
-            .unwrap();
+        root(77).verify_inclusion(&entry(index), index, &proof).unwrap();
     }
     for old in 1..77 {
         let path = extend(&ours, old, 77);
@@ -209,14 +180,7 @@ fn refuse_inclusion_mutations(leaf: &Hash, index: u64, size: u64, path: &[Hash],
     // Another leaf under this path; an index beyond the tree; an index elsewhere in the tree.
     refused(&leaf_hash(b"fake"), index, size, path, root, "fake leaf");
     refused(leaf, size, size, path, root, "index = size");
-    refused(
-        leaf,
-        index + size,
-        size,
-        path,
-        root,
-        "index beyond the size",
-    );
+    refused(leaf, index + size, size, path, root, "index beyond the size");
     refused(leaf, u64::MAX, size, path, root, "largest index");
     for other in (0..size).filter(|other| *other != index) {
         refused(leaf, other, size, path, root, "another index");
@@ -246,14 +210,7 @@ fn refuse_inclusion_mutations(leaf: &Hash, index: u64, size: u64, path: &[Hash],
     if let Some((sibling, _)) = path.split_first() {
         let mut swapped = path.to_vec();
         swapped[0] = *leaf;
-        refused(
-            sibling,
-            index,
-            size,
-            &swapped,
-            root,
-            "leaf and sibling swapped",
-        );
+        refused(sibling, index, size, &swapped, root, "leaf and sibling swapped");
         // An empty path proves only the tree of one leaf.
         refused(leaf, index, size, &[], root, "empty path");
         refused(root, index, size, &[], root, "the root as a leaf");
@@ -291,13 +248,7 @@ fn mutated_consistency_proofs_fail() {
     }
 }
 
-fn refuse_consistency_mutations(
-    old: u64,
-    old_root: &Hash,
-    new: u64,
-    new_root: &Hash,
-    path: &[Hash],
-) {
+fn refuse_consistency_mutations(old: u64, old_root: &Hash, new: u64, new_root: &Hash, path: &[Hash]) {
     let refused = |old, old_root: &Hash, new, new_root: &Hash, path: &[Hash], what: &str| {
         let verdict = consistent(old, old_root, new, new_root, path);
         assert!(verdict.is_err(), "{what}: {old} to {new}");
@@ -307,42 +258,14 @@ fn refuse_consistency_mutations(
     refused(old, new_root, new, old_root, path, "roots swapped");
     refused(new, old_root, old, new_root, path, "sizes swapped");
     refused(old, old_root, new, new_root, &[], "empty path");
-    refused(
-        0,
-        &empty_root(),
-        new,
-        new_root,
-        path,
-        "from the empty tree with a path",
-    );
-    refused(
-        new,
-        new_root,
-        new,
-        new_root,
-        path,
-        "from itself with a path",
-    );
+    refused(0, &empty_root(), new, new_root, path, "from the empty tree with a path");
+    refused(new, new_root, new, new_root, path, "from itself with a path");
     for extra in [*old_root, *new_root, Hash::ZERO] {
         let mut longer = path.to_vec();
         longer.push(extra);
-        refused(
-            old,
-            old_root,
-            new,
-            new_root,
-            &longer,
-            "a hash after the path",
-        );
+        refused(old, old_root, new, new_root, &longer, "a hash after the path");
         longer.rotate_right(1);
-        refused(
-            old,
-            old_root,
-            new,
-            new_root,
-            &longer,
-            "a hash before the path",
-        );
+        refused(old, old_root, new, new_root, &longer, "a hash before the path");
     }
     for position in 0..path.len() {
         let mut shorter = path.to_vec();
@@ -377,20 +300,11 @@ fn the_empty_tree_is_consistent_with_every_tree() {
 fn what_cannot_be_proved_is_an_error() {
     let tree = tree(5);
     let (index, size) = (LeafIndex::new(5), TreeSize::new(5));
-    assert_eq!(
-        inclusion_proof(&tree, index, size),
-        Err(ProofError::NoSuchLeaf { index, size })
-    );
+    assert_eq!(inclusion_proof(&tree, index, size), Err(ProofError::NoSuchLeaf { index, size }));
     let (old, new) = (TreeSize::new(6), TreeSize::new(5));
-    assert_eq!(
-        consistency_proof(&tree, old, new),
-        Err(ProofError::Shrinking { old, new })
-    );
+    assert_eq!(consistency_proof(&tree, old, new), Err(ProofError::Shrinking { old, new }));
     let missing = MissingSubtree { level: 3, index: 0 };
-    assert_eq!(
-        root_at(&tree, TreeSize::new(8)),
-        Err(ProofError::Source(missing))
-    );
+    assert_eq!(root_at(&tree, TreeSize::new(8)), Err(ProofError::Source(missing)));
 }
 
 #[test]
@@ -409,19 +323,13 @@ fn sizes_beyond_any_log_do_not_overflow() {
         let index = LeafIndex::new(index);
         let path = inclusion_proof(&Uniform, index, largest).unwrap();
         assert!(path.len() <= 64);
-        assert_eq!(
-            verify_inclusion(&Hash::ZERO, index, largest, &path, &root),
-            Ok(())
-        );
+        assert_eq!(verify_inclusion(&Hash::ZERO, index, largest, &path, &root), Ok(()));
     }
     for old in [1, 1 << 63, (1 << 63) + 1, u64::MAX - 1] {
         let old = TreeSize::new(old);
         let path = consistency_proof(&Uniform, old, largest).unwrap();
         let old_root = root_at(&Uniform, old).unwrap();
-        assert_eq!(
-            verify_consistency(old, &old_root, largest, &root, &path),
-            Ok(())
-        );
+        assert_eq!(verify_consistency(old, &old_root, largest, &root, &path), Ok(()));
     }
 }
 
@@ -433,8 +341,5 @@ fn a_frontier_needs_one_hash_for_each_complete_subtree() {
         let error = Frontier::from_parts(size, std::vec![Hash::ZERO; got]).unwrap_err();
         assert_eq!(error, FrontierError { expected: 3, got });
     }
-    assert_eq!(
-        Frontier::from_parts(TreeSize::ZERO, Vec::new()),
-        Ok(Frontier::new())
-    );
+    assert_eq!(Frontier::from_parts(TreeSize::ZERO, Vec::new()), Ok(Frontier::new()));
 }

@@ -54,10 +54,7 @@ pub fn verify_inclusion(
 ) -> Result<(), MerkleError> {
     let last = size.last_index().filter(|last| index <= *last);
     let last = last.ok_or(MerkleError::NoSuchLeaf { index, size })?;
-    let mut climb = Climb {
-        node: index.get(),
-        last: last.get(),
-    };
+    let mut climb = Climb { node: index.get(), last: last.get() };
     let mut hash = *leaf_hash;
     for sibling in path {
         match climb.step() {
@@ -70,10 +67,7 @@ pub fn verify_inclusion(
         return Err(MerkleError::PathLength { got: path.len() });
     }
     if hash != *root {
-        return Err(MerkleError::RootMismatch {
-            expected: *root,
-            got: hash,
-        });
+        return Err(MerkleError::RootMismatch { expected: *root, got: hash });
     }
     Ok(())
 }
@@ -112,8 +106,7 @@ pub fn verify_consistency(
     let (first, rest) = if old.get().is_power_of_two() {
         (old_root, path)
     } else {
-        path.split_first()
-            .ok_or(MerkleError::PathLength { got: 0 })?
+        path.split_first().ok_or(MerkleError::PathLength { got: 0 })?
     };
     let (mut old_hash, mut new_hash) = (*first, *first);
     for sibling in rest {
@@ -130,46 +123,24 @@ pub fn verify_consistency(
         return Err(MerkleError::PathLength { got: path.len() });
     }
     if old_hash != *old_root {
-        return Err(MerkleError::OldRootMismatch {
-            expected: *old_root,
-            got: old_hash,
-        });
+        return Err(MerkleError::OldRootMismatch { expected: *old_root, got: old_hash });
     }
     same(new_root, &new_hash)
 }
 
-fn verify_from_empty(
-    old_root: &Hash,
-    new: TreeSize,
-    new_root: &Hash,
-    path: &[Hash],
-) -> Result<(), MerkleError> {
+fn verify_from_empty(old_root: &Hash, new: TreeSize, new_root: &Hash, path: &[Hash]) -> Result<(), MerkleError> {
     if !path.is_empty() {
         return Err(MerkleError::PathLength { got: path.len() });
     }
     let empty = empty_root();
     if *old_root != empty {
-        return Err(MerkleError::OldRootMismatch {
-            expected: *old_root,
-            got: empty,
-        });
+        return Err(MerkleError::OldRootMismatch { expected: *old_root, got: empty });
     }
-    if new == TreeSize::ZERO {
-        same(new_root, &empty)
-    } else {
-        Ok(())
-    }
+    if new == TreeSize::ZERO { same(new_root, &empty) } else { Ok(()) }
 }
 
 fn same(expected: &Hash, got: &Hash) -> Result<(), MerkleError> {
-    if expected == got {
-        Ok(())
-    } else {
-        Err(MerkleError::RootMismatch {
-            expected: *expected,
-            got: *got,
-        })
-    }
+    if expected == got { Ok(()) } else { Err(MerkleError::RootMismatch { expected: *expected, got: *got }) }
 }
 
 /// Which side of the path's node its sibling is on.

@@ -85,12 +85,7 @@ impl VerifierKey {
     /// A key of either kind.
     pub fn with_kind(name: KeyName, key: PublicKey, kind: KeyKind) -> Self {
         let hash = short_hash(&name, kind, &key);
-        Self {
-            name,
-            kind,
-            key,
-            hash,
-        }
+        Self { name, kind, key, hash }
     }
 
     /// Reads a vkey line.
@@ -136,9 +131,7 @@ impl SignerKey {
     /// Reads `PRIVATE+KEY+name+hash+base64(1 ‖ seed)`, the line that Go's `x/mod/sumdb/note`
     /// reads and writes.
     pub fn parse(line: &str) -> Result<Self, KeyLineError> {
-        let rest = line
-            .strip_prefix("PRIVATE+KEY+")
-            .ok_or(KeyLineError::Format)?;
+        let rest = line.strip_prefix("PRIVATE+KEY+").ok_or(KeyLineError::Format)?;
         let (name, hash, bytes) = split_line(rest)?;
         let (kind, seed) = bytes.split_first().ok_or(KeyLineError::Format)?;
         if *kind != KeyKind::Ed25519.type_byte() {
@@ -156,12 +149,7 @@ impl SignerKey {
         bytes.push(KeyKind::Ed25519.type_byte());
         bytes.extend_from_slice(self.secret.seed());
         let text = Zeroizing::new(base64::encode(&bytes));
-        alloc::format!(
-            "PRIVATE+KEY+{}+{:08x}+{}",
-            self.name,
-            self.verifier().hash,
-            *text
-        )
+        alloc::format!("PRIVATE+KEY+{}+{:08x}+{}", self.name, self.verifier().hash, *text)
     }
 
     /// The signer's name.
@@ -199,10 +187,7 @@ impl SignerKey {
             hash: self.verifier().hash,
             blob: self.secret.sign(text.as_bytes()).as_bytes().to_vec(),
         };
-        let note = Note {
-            text: text.into(),
-            signatures: alloc::vec![signature],
-        };
+        let note = Note { text: text.into(), signatures: alloc::vec![signature] };
         alloc::format!("{note}")
     }
 }
@@ -227,11 +212,7 @@ fn split_line(line: &str) -> Result<(KeyName, u32, Zeroizing<Vec<u8>>), KeyLineE
 }
 
 const fn check_hash(expected: u32, got: u32) -> Result<(), KeyLineError> {
-    if expected == got {
-        Ok(())
-    } else {
-        Err(KeyLineError::Hash { expected, got })
-    }
+    if expected == got { Ok(()) } else { Err(KeyLineError::Hash { expected, got }) }
 }
 
 impl fmt::Display for VerifierKey {
@@ -239,13 +220,7 @@ impl fmt::Display for VerifierKey {
         let mut bytes = Vec::with_capacity(33);
         bytes.push(self.kind.type_byte());
         bytes.extend_from_slice(self.key.as_bytes());
-        write!(
-            f,
-            "{}+{:08x}+{}",
-            self.name,
-            self.hash,
-            base64::encode(&bytes)
-        )
+        write!(f, "{}+{:08x}+{}", self.name, self.hash, base64::encode(&bytes))
     }
 }
 

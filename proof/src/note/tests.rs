@@ -2,9 +2,7 @@ use std::string::ToString;
 use std::vec::Vec;
 
 use serde::Deserialize;
-use signed_note::{
-    Note as TheirNote, StandardSigner, StandardVerifier, VerifierList, Verifiers as _,
-};
+use signed_note::{Note as TheirNote, StandardSigner, StandardVerifier, VerifierList, Verifiers as _};
 
 use super::*;
 use crate::key::{KeyError, SecretKey};
@@ -46,10 +44,7 @@ fn secret(seed: &str) -> SecretKey {
 }
 
 fn signer(name: &str, seed: u8) -> SignerKey {
-    SignerKey::new(
-        KeyName::new(name).unwrap(),
-        SecretKey::from_seed([seed; 32]),
-    )
+    SignerKey::new(KeyName::new(name).unwrap(), SecretKey::from_seed([seed; 32]))
 }
 
 fn lines(note: &str) -> Vec<&str> {
@@ -80,13 +75,7 @@ fn published_keys() {
 
 #[test]
 fn published_note() {
-    let Vectors {
-        log,
-        witness,
-        checkpoint,
-        signed,
-        cosigned,
-    } = vectors();
+    let Vectors { log, witness, checkpoint, signed, cosigned } = vectors();
     let log_key = VerifierKey::parse(&log.vkey).unwrap();
     let witness_key = VerifierKey::parse(&witness.vkey).unwrap();
 
@@ -96,30 +85,18 @@ fn published_note() {
     let note = Note::parse(&cosigned).unwrap();
     assert_eq!(note.text, checkpoint.body);
     assert_eq!(note.to_string(), cosigned);
-    let time = note.signatures[1]
-        .blob
-        .first_chunk()
-        .copied()
-        .map(u64::from_be_bytes);
+    let time = note.signatures[1].blob.first_chunk().copied().map(u64::from_be_bytes);
     assert_eq!(time, Some(witness.time));
     let keys = [witness_key.clone(), log_key.clone()];
     assert_eq!(note.verify(&keys).unwrap(), [&witness_key, &log_key]);
     assert_eq!(note.verify(&keys[..1]).unwrap(), [&witness_key]);
-    assert_eq!(
-        note.verify(&[log_key.clone(), log_key.clone()]).unwrap(),
-        [&log_key]
-    );
-    assert_eq!(
-        Note::parse(&signed).unwrap().verify(&keys).unwrap(),
-        [&log_key]
-    );
+    assert_eq!(note.verify(&[log_key.clone(), log_key.clone()]).unwrap(), [&log_key]);
+    assert_eq!(Note::parse(&signed).unwrap().verify(&keys).unwrap(), [&log_key]);
 }
 
 #[test]
 fn a_cosignature_covers_its_time_and_the_whole_text() {
-    let Vectors {
-        witness, cosigned, ..
-    } = vectors();
+    let Vectors { witness, cosigned, .. } = vectors();
     let keys = [VerifierKey::parse(&witness.vkey).unwrap()];
     let refused = |note: &Note| {
         let name = keys[0].name().clone();
@@ -153,9 +130,7 @@ fn a_failing_known_key_condemns_the_note() {
     let mut mixed = good.clone();
     mixed.signatures.extend(other.signatures);
     let keys = [one.verifier(), two.verifier()];
-    let bad = Err(NoteError::BadSignature {
-        name: two.name().clone(),
-    });
+    let bad = Err(NoteError::BadSignature { name: two.name().clone() });
     assert_eq!(mixed.verify(&keys), bad);
     // Unknown, so not looked at.
     assert_eq!(mixed.verify(&keys[..1]).unwrap(), [&keys[0]]);
@@ -164,30 +139,18 @@ fn a_failing_known_key_condemns_the_note() {
     doubled.signatures.push(good.signatures[0].clone());
     assert_eq!(doubled.verify(&keys[..1]).unwrap(), [&keys[0]]);
     doubled.signatures[1].blob[0] ^= 1;
-    let bad = Err(NoteError::BadSignature {
-        name: one.name().clone(),
-    });
+    let bad = Err(NoteError::BadSignature { name: one.name().clone() });
     assert_eq!(doubled.verify(&keys[..1]), bad);
     assert_eq!(good.verify(&[]), Err(NoteError::NoKnownKey));
     assert_eq!(good.verify(&keys[1..]), Err(NoteError::NoKnownKey));
     // Same key under another name: another key.
-    assert_eq!(
-        good.verify(&[signer("1.example", 1).verifier()]),
-        Err(NoteError::NoKnownKey)
-    );
+    assert_eq!(good.verify(&[signer("1.example", 1).verifier()]), Err(NoteError::NoKnownKey));
 }
 
 #[test]
 fn the_last_blank_line_ends_the_text() {
     let signer = signer("one.example", 1);
-    for text in [
-        "\n",
-        "\n\n",
-        "a\n\nb\n",
-        "a\n\n\n",
-        "\n\na\n",
-        "\u{2014} one.example AAAAAAA=\n\n",
-    ] {
+    for text in ["\n", "\n\n", "a\n\nb\n", "a\n\n\n", "\n\na\n", "\u{2014} one.example AAAAAAA=\n\n"] {
         let note = Note::parse(&signer.sign_note(text).unwrap()).unwrap();
         assert_eq!(note.text, text);
         assert_eq!(note.verify(&[signer.verifier()]).unwrap().len(), 1);
@@ -208,47 +171,21 @@ fn malformed_notes_are_refused() {
         (with_line(line.trim_end()), NoteError::NoSignatures),
         (std::format!("{good}\n"), NoteError::NoSignatures),
         (with_line(&line.replace('\u{2014}', "-")), bad_line.clone()),
-        (
-            with_line(&line.replace('\u{2014}', "\u{2013}")),
-            bad_line.clone(),
-        ),
-        (
-            with_line(&line.replace("one.example", "")),
-            bad_line.clone(),
-        ),
-        (
-            with_line(&line.replace("one.example", "a+b")),
-            bad_line.clone(),
-        ),
-        (
-            with_line(&line.replace("one.example", "a b")),
-            bad_line.clone(),
-        ),
-        (
-            with_line(&line.replace("one.example", "a\u{3000}b")),
-            bad_line.clone(),
-        ),
+        (with_line(&line.replace('\u{2014}', "\u{2013}")), bad_line.clone()),
+        (with_line(&line.replace("one.example", "")), bad_line.clone()),
+        (with_line(&line.replace("one.example", "a+b")), bad_line.clone()),
+        (with_line(&line.replace("one.example", "a b")), bad_line.clone()),
+        (with_line(&line.replace("one.example", "a\u{3000}b")), bad_line.clone()),
         (with_line(&line.replace("=\n", "\n")), bad_line.clone()),
         (with_line(&line.replace("=\n", "= \n")), bad_line.clone()),
-        (
-            with_line("\u{2014} one.example AAAAAA==\n"),
-            bad_line.clone(),
-        ),
+        (with_line("\u{2014} one.example AAAAAA==\n"), bad_line.clone()),
         (with_line("\u{2014} one.example \n"), bad_line.clone()),
         (with_line("\u{2014} one.example\n"), bad_line),
-        (
-            std::format!("{good}junk\n"),
-            NoteError::SignatureLine { number: 2 },
-        ),
+        (std::format!("{good}junk\n"), NoteError::SignatureLine { number: 2 }),
         (good.replace("text", "te\tt"), NoteError::ControlCharacter),
         (good.replace("text", "te\0t"), NoteError::ControlCharacter),
         (good.replace('\n', "\r\n"), NoteError::ControlCharacter),
-        (
-            "a".repeat(MAX_NOTE_BYTES + 1),
-            NoteError::Size {
-                got: MAX_NOTE_BYTES + 1,
-            },
-        ),
+        ("a".repeat(MAX_NOTE_BYTES + 1), NoteError::Size { got: MAX_NOTE_BYTES + 1 }),
     ];
     for (note, error) in cases {
         assert_eq!(Note::parse(&note), Err(error), "{note:.60}");
@@ -260,14 +197,8 @@ fn signatures_are_counted_before_they_are_read() {
     let good = signer("one.example", 1).sign_note("text\n").unwrap();
     let line = lines(&good)[2];
     let most = std::format!("text\n\n{}", line.repeat(MAX_NOTE_SIGNATURES));
-    assert_eq!(
-        Note::parse(&most).unwrap().signatures.len(),
-        MAX_NOTE_SIGNATURES
-    );
-    assert_eq!(
-        Note::parse(&(most + line)),
-        Err(NoteError::TooManySignatures)
-    );
+    assert_eq!(Note::parse(&most).unwrap().signatures.len(), MAX_NOTE_SIGNATURES);
+    assert_eq!(Note::parse(&(most + line)), Err(NoteError::TooManySignatures));
 }
 
 #[test]
@@ -277,10 +208,7 @@ fn only_fit_text_is_signed() {
     assert_eq!(signer.sign_note(""), Err(NoteError::FinalNewline));
     assert_eq!(signer.sign_note("a\rb\n"), Err(NoteError::ControlCharacter));
     let long = "a".repeat(MAX_NOTE_BYTES) + "\n";
-    assert!(matches!(
-        signer.sign_note(&long),
-        Err(NoteError::Size { .. })
-    ));
+    assert!(matches!(signer.sign_note(&long), Err(NoteError::Size { .. })));
 }
 
 #[test]
@@ -288,14 +216,8 @@ fn malformed_key_lines_are_refused() {
     let line = vectors().log.vkey;
     let parse = |line: &str| VerifierKey::parse(line).unwrap_err();
     let (expected, got) = (0x7bec_fc2d, 0x7bec_fc2e);
-    assert_eq!(
-        parse(&line.replace("fc2d", "fc2e")),
-        KeyLineError::Hash { expected, got }
-    );
-    assert!(matches!(
-        parse(&line.replace("ledger", "Ledger")),
-        KeyLineError::Hash { .. }
-    ));
+    assert_eq!(parse(&line.replace("fc2d", "fc2e")), KeyLineError::Hash { expected, got });
+    assert!(matches!(parse(&line.replace("ledger", "Ledger")), KeyLineError::Hash { .. }));
     let with_bytes = |bytes: &[u8]| std::format!("a+00000000+{}", base64::encode(bytes));
     let mut weak = [0; 33];
     weak[0] = 1;
@@ -319,25 +241,13 @@ fn malformed_key_lines_are_refused() {
     ] {
         assert_eq!(parse(other), KeyLineError::Format, "{other}");
     }
-    assert_eq!(
-        parse(&line.replace("ledger", "led ger")),
-        KeyLineError::Key(KeyError::Name)
-    );
+    assert_eq!(parse(&line.replace("ledger", "led ger")), KeyLineError::Key(KeyError::Name));
 
     let line = vectors().log.signer_key;
     let parse = |line: &str| SignerKey::parse(line).unwrap_err();
-    assert!(matches!(
-        parse(&line.replace("fc2d", "fc2e")),
-        KeyLineError::Hash { .. }
-    ));
-    assert_eq!(
-        parse(&line.replace("PRIVATE+KEY+", "")),
-        KeyLineError::Format
-    );
-    assert_eq!(
-        parse(&line.replace("+AQAB", "+BAAB")),
-        KeyLineError::Kind { got: 4 }
-    );
+    assert!(matches!(parse(&line.replace("fc2d", "fc2e")), KeyLineError::Hash { .. }));
+    assert_eq!(parse(&line.replace("PRIVATE+KEY+", "")), KeyLineError::Format);
+    assert_eq!(parse(&line.replace("+AQAB", "+BAAB")), KeyLineError::Kind { got: 4 });
     assert_eq!(parse(&vectors().log.vkey), KeyLineError::Format);
 }
 
@@ -356,13 +266,8 @@ fn another_implementation_reads_our_notes_and_we_read_its() {
     let note = ours.sign_note(text).unwrap();
     let verifier = StandardVerifier::new(&ours.verifier().to_string()).unwrap();
     let verifiers = VerifierList::new(std::vec![std::boxed::Box::new(verifier)]);
-    verifiers
-        .verifier("one.example", ours.verifier().hash())
-        .unwrap();
-    let (known, unknown) = TheirNote::from_bytes(note.as_bytes())
-        .unwrap()
-        .verify(&verifiers)
-        .unwrap();
+    verifiers.verifier("one.example", ours.verifier().hash()).unwrap();
+    let (known, unknown) = TheirNote::from_bytes(note.as_bytes()).unwrap().verify(&verifiers).unwrap();
     assert_eq!((known.len(), unknown.len()), (1, 0));
 
     let theirs = StandardSigner::new(&ours.encode()).unwrap();

@@ -67,15 +67,11 @@ impl fmt::Display for ReceiptError {
                 write!(f, "expected 1 to {MAX_RECEIPT_ENTRIES} entries, got {got}")
             }
             Self::LeafSize { index, got } => {
-                write!(
-                    f,
-                    "expected leaf {index} to have at most {MAX_LEAF_BYTES} bytes, got {got}"
-                )
+                write!(f, "expected leaf {index} to have at most {MAX_LEAF_BYTES} bytes, got {got}")
             }
-            Self::PathLength { index, got } => write!(
-                f,
-                "expected at most {MAX_PATH_HASHES} hashes in the path of leaf {index}, got {got}"
-            ),
+            Self::PathLength { index, got } => {
+                write!(f, "expected at most {MAX_PATH_HASHES} hashes in the path of leaf {index}, got {got}")
+            }
             Self::Order => f.write_str("expected strictly increasing leaf indices"),
             Self::Checkpoint(error) => write!(f, "checkpoint: {error}"),
             Self::Inclusion { index, error } => write!(f, "leaf {index}: {error}"),

@@ -27,10 +27,7 @@ impl TryFrom<Wire> for Receipt {
 
     fn try_from(wire: Wire) -> Result<Self, String> {
         if wire.v == VERSION {
-            Ok(Self {
-                checkpoint: wire.checkpoint,
-                entries: wire.entries,
-            })
+            Ok(Self { checkpoint: wire.checkpoint, entries: wire.entries })
         } else {
             Err(alloc::format!("expected version {VERSION}, got {}", wire.v))
         }
@@ -51,10 +48,7 @@ impl Serialize for Receipt {
 pub(super) fn write(receipt: &Receipt) -> Vec<u8> {
     let leaves: usize = receipt.entries.iter().map(|entry| entry.leaf.len()).sum();
     // Escaping the quotes of a leaf lengthens it by about a tenth; a path is about a kilobyte.
-    let capacity = receipt
-        .checkpoint
-        .len()
-        .saturating_add(leaves.saturating_mul(5) / 4);
+    let capacity = receipt.checkpoint.len().saturating_add(leaves.saturating_mul(5) / 4);
     let mut out = Vec::with_capacity(capacity.saturating_add(1024));
     out.extend_from_slice(b"{\"checkpoint\":");
     writer::string(&receipt.checkpoint, &mut out);
@@ -96,9 +90,5 @@ pub(super) fn write_path<S: Serializer>(path: &[Hash], serializer: S) -> Result<
 pub(super) fn read_path<'de, D: Deserializer<'de>>(deserializer: D) -> Result<Vec<Hash>, D::Error> {
     let texts = Vec::<String>::deserialize(deserializer)?;
     let decode = |text: &String| base64::decode_array(text).map(Hash::new);
-    texts
-        .iter()
-        .map(decode)
-        .collect::<Result<_, _>>()
-        .map_err(de::Error::custom)
+    texts.iter().map(decode).collect::<Result<_, _>>().map_err(de::Error::custom)
 }

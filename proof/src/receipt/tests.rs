@@ -28,13 +28,7 @@ fn parse(text: &str) -> Receipt {
 
 #[test]
 fn vectors_made_independently() {
-    let Vectors {
-        vkey,
-        leaves,
-        one,
-        story,
-        one_as_tlog_proof,
-    } = vectors();
+    let Vectors { vkey, leaves, one, story, one_as_tlog_proof } = vectors();
     for (text, indices) in [(&one, &[3][..]), (&story, &[0, 1, 4])] {
         let receipt = parse(text);
         assert_eq!(String::from_utf8(receipt.to_json()).unwrap(), *text);
@@ -45,21 +39,13 @@ fn vectors_made_independently() {
         assert_eq!(verified.checkpoint().size.get(), 5);
         let expected: Vec<(LeafIndex, Vec<u8>)> = indices
             .iter()
-            .map(|index| {
-                (
-                    LeafIndex::new(*index),
-                    leaves[usize::try_from(*index).unwrap()].clone(),
-                )
-            })
+            .map(|index| (LeafIndex::new(*index), leaves[usize::try_from(*index).unwrap()].clone()))
             .map(|(index, leaf)| (index, leaf.into_bytes()))
             .collect();
         assert_eq!(verified.entries(), expected);
     }
     assert_eq!(parse(&one).to_tlog_proof().unwrap(), one_as_tlog_proof);
-    assert_eq!(
-        Receipt::parse_any(one_as_tlog_proof.as_bytes()),
-        Ok(parse(&one))
-    );
+    assert_eq!(Receipt::parse_any(one_as_tlog_proof.as_bytes()), Ok(parse(&one)));
     let several = Err(ReceiptError::NotOneEntry { got: 3 });
     assert_eq!(parse(&story).to_tlog_proof(), several);
 }
@@ -93,10 +79,7 @@ fn a_leaf_under_another_key_or_root_is_refused() {
     ));
     let mut changed = receipt.clone();
     changed.checkpoint = changed.checkpoint.replace("\n5\n", "\n6\n");
-    assert!(matches!(
-        changed.verify(&vkey),
-        Err(ReceiptError::Checkpoint(_))
-    ));
+    assert!(matches!(changed.verify(&vkey), Err(ReceiptError::Checkpoint(_))));
 }
 
 #[test]
@@ -145,37 +128,18 @@ fn attacks_on_paths_and_indices_are_refused() {
     });
     refused("too many entries", &|r| {
         let entry = r.entries[0].clone();
-        r.entries = (0..=1024)
-            .map(|index| ReceiptEntry {
-                index: LeafIndex::new(index),
-                ..entry.clone()
-            })
-            .collect();
+        r.entries = (0..=1024).map(|index| ReceiptEntry { index: LeafIndex::new(index), ..entry.clone() }).collect();
     });
 }
 
 #[test]
 fn a_tree_of_one_leaf_has_a_receipt() {
-    let signer = SignerKey::new(
-        KeyName::new("log.example").unwrap(),
-        SecretKey::from_seed([1; 32]),
-    );
+    let signer = SignerKey::new(KeyName::new("log.example").unwrap(), SecretKey::from_seed([1; 32]));
     let mut tree = MemoryTree::new();
     tree.push(merkle::leaf_hash(b"only"));
-    let checkpoint = Checkpoint {
-        origin: "log.example".into(),
-        size: tree.size(),
-        root: tree.root(),
-    };
-    let entry = ReceiptEntry {
-        index: LeafIndex::new(0),
-        leaf: "only".into(),
-        path: Vec::new(),
-    };
-    let receipt = Receipt {
-        checkpoint: checkpoint.sign(&signer),
-        entries: std::vec![entry],
-    };
+    let checkpoint = Checkpoint { origin: "log.example".into(), size: tree.size(), root: tree.root() };
+    let entry = ReceiptEntry { index: LeafIndex::new(0), leaf: "only".into(), path: Vec::new() };
+    let receipt = Receipt { checkpoint: checkpoint.sign(&signer), entries: std::vec![entry] };
     assert!(receipt.verify(&signer.verifier()).is_ok());
     let text = receipt.to_tlog_proof().unwrap();
     assert_eq!(Receipt::parse_any(text.as_bytes()), Ok(receipt.clone()));
@@ -202,10 +166,7 @@ fn malformed_json_is_refused() {
     for (pointer, value) in changes {
         let mut altered = good.clone();
         *altered.pointer_mut(pointer).unwrap() = value;
-        assert!(
-            Receipt::parse_json(altered.to_string().as_bytes()).is_err(),
-            "{pointer}"
-        );
+        assert!(Receipt::parse_json(altered.to_string().as_bytes()).is_err(), "{pointer}");
     }
     for pointer in ["", "/entries/0"] {
         let mut extra = good.clone();
@@ -220,10 +181,7 @@ fn malformed_json_is_refused() {
     }
     // serde_json alone would take the last of two keys.
     let twice = vectors().one.replacen('{', r#"{"v":1,"#, 1);
-    assert!(matches!(
-        Receipt::parse_json(twice.as_bytes()),
-        Err(ReceiptError::Json(_))
-    ));
+    assert!(matches!(Receipt::parse_json(twice.as_bytes()), Err(ReceiptError::Json(_))));
 }
 
 #[test]
@@ -231,18 +189,9 @@ fn a_tlog_proof_needs_its_leaf_as_text() {
     let good = vectors().one_as_tlog_proof;
     let extra = good.lines().nth(1).unwrap();
     let without = good.replace(&std::format!("{extra}\n"), "");
-    assert_eq!(
-        Receipt::parse_tlog_proof(&without),
-        Err(ReceiptError::NoLeaf)
-    );
+    assert_eq!(Receipt::parse_tlog_proof(&without), Err(ReceiptError::NoLeaf));
     let not_text = good.replace(extra, "extra /w==");
-    assert_eq!(
-        Receipt::parse_tlog_proof(&not_text),
-        Err(ReceiptError::NoLeaf)
-    );
+    assert_eq!(Receipt::parse_tlog_proof(&not_text), Err(ReceiptError::NoLeaf));
     let other_version = good.replace("@v1", "@v2");
-    assert!(matches!(
-        Receipt::parse_any(other_version.as_bytes()),
-        Err(ReceiptError::Json(_))
-    ));
+    assert!(matches!(Receipt::parse_any(other_version.as_bytes()), Err(ReceiptError::Json(_))));
 }

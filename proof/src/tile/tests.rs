@@ -45,20 +45,11 @@ fn vectors() -> Vectors {
 
 #[test]
 fn published_paths() {
-    for PathRow {
-        level,
-        index,
-        width,
-        path,
-    } in vectors().paths
-    {
+    for PathRow { level, index, width, path } in vectors().paths {
         let tile = TileCoord::new(level, index, width).unwrap();
         assert_eq!(tile.path(), path);
         assert_eq!(TileCoord::parse(&path), Ok(tile));
-        assert_eq!(
-            (tile.level(), tile.index(), tile.width()),
-            (level, index, width)
-        );
+        assert_eq!((tile.level(), tile.index(), tile.width()), (level, index, width));
         assert_eq!(tile.is_partial(), path.contains(".p/"));
 
         let path = path.replacen(&std::format!("/{level}/"), "/entries/", 1);
@@ -99,9 +90,7 @@ fn published_sizes() {
 
 #[test]
 fn partial_tiles_are_those_of_all_tiles() {
-    for size in [
-        0, 1, 255, 256, 257, 511, 512, 65_535, 65_536, 65_537, 66_049, 131_072,
-    ] {
+    for size in [0, 1, 255, 256, 257, 511, 512, 65_535, 65_536, 65_537, 66_049, 131_072] {
         let size = TreeSize::new(size);
         let mut tiles = tiles_for_size(size);
         tiles.retain(TileCoord::is_partial);
@@ -115,14 +104,8 @@ fn partial_tiles_are_those_of_all_tiles() {
 #[test]
 fn another_implementation_names_the_same_tiles() {
     for size in (1..=600).chain([65_535, 65_536, 65_537, 70_000]) {
-        let mut theirs: Vec<String> = Tile::new_tiles(TILE_HEIGHT, 0, size)
-            .iter()
-            .map(Tile::path)
-            .collect();
-        let mut ours: Vec<String> = tiles_for_size(TreeSize::new(size))
-            .iter()
-            .map(their_path)
-            .collect();
+        let mut theirs: Vec<String> = Tile::new_tiles(TILE_HEIGHT, 0, size).iter().map(Tile::path).collect();
+        let mut ours: Vec<String> = tiles_for_size(TreeSize::new(size)).iter().map(their_path).collect();
         theirs.sort();
         ours.sort();
         assert_eq!(ours, theirs, "{size}");
@@ -137,11 +120,7 @@ fn their_path(tile: &TileCoord) -> String {
 #[test]
 fn published_tile_and_bundle() {
     let Vectors { tile, bundle, .. } = vectors();
-    let hashes: Vec<Hash> = tile
-        .entries
-        .iter()
-        .map(|entry| leaf_hash(entry.as_bytes()))
-        .collect();
+    let hashes: Vec<Hash> = tile.entries.iter().map(|entry| leaf_hash(entry.as_bytes())).collect();
     let bytes = encode_tile(&hashes).unwrap();
     assert_eq!(hex::encode(&bytes), tile.hex);
     assert_eq!(decode_tile(&bytes).unwrap(), hashes);
@@ -155,45 +134,24 @@ fn published_tile_and_bundle() {
 #[test]
 fn malformed_tiles_and_bundles_are_refused() {
     assert_eq!(encode_tile(&[]), Err(TileError::Width { got: 0 }));
-    assert_eq!(
-        encode_tile(&[Hash::ZERO; 257]),
-        Err(TileError::Width { got: 257 })
-    );
+    assert_eq!(encode_tile(&[Hash::ZERO; 257]), Err(TileError::Width { got: 257 }));
     assert_eq!(decode_tile(&[]), Err(TileError::Width { got: 0 }));
     assert_eq!(decode_tile(&[0; 33]), Err(TileError::TileBytes { got: 33 }));
-    assert_eq!(
-        decode_tile(&[0; 257 * 32]),
-        Err(TileError::Width { got: 257 })
-    );
+    assert_eq!(decode_tile(&[0; 257 * 32]), Err(TileError::Width { got: 257 }));
     assert_eq!(decode_tile(&[0; 256 * 32]).unwrap().len(), 256);
 
     let empty: [&[u8]; 0] = [];
     assert_eq!(encode_bundle(&empty), Err(TileError::Width { got: 0 }));
-    assert_eq!(
-        encode_bundle(&[b""; 257]),
-        Err(TileError::Width { got: 257 })
-    );
+    assert_eq!(encode_bundle(&[b""; 257]), Err(TileError::Width { got: 257 }));
     let (largest, got) = (std::vec![7; MAX_LEAF_BYTES], MAX_LEAF_BYTES + 1);
     let bytes = encode_bundle(&[&largest]).unwrap();
     assert_eq!(decode_bundle(&bytes).unwrap(), [&largest]);
-    assert_eq!(
-        encode_bundle(&[std::vec![7; got]]),
-        Err(TileError::EntrySize { got })
-    );
+    assert_eq!(encode_bundle(&[std::vec![7; got]]), Err(TileError::EntrySize { got }));
 
     assert_eq!(decode_bundle(&[]), Err(TileError::Width { got: 0 }));
-    assert_eq!(
-        decode_bundle(&[0, 1, 9, 0]),
-        Err(TileError::Truncated { offset: 3 })
-    );
-    assert_eq!(
-        decode_bundle(&[0, 2, 9]),
-        Err(TileError::Truncated { offset: 0 })
-    );
+    assert_eq!(decode_bundle(&[0, 1, 9, 0]), Err(TileError::Truncated { offset: 3 }));
+    assert_eq!(decode_bundle(&[0, 2, 9]), Err(TileError::Truncated { offset: 0 }));
     assert_eq!(decode_bundle(&[0; 512]).unwrap().len(), 256);
     assert_eq!(decode_bundle(&[0; 514]), Err(TileError::Width { got: 257 }));
-    assert_eq!(
-        decode_bundle(&[0; 10_000]),
-        Err(TileError::Width { got: 257 })
-    );
+    assert_eq!(decode_bundle(&[0; 10_000]), Err(TileError::Width { got: 257 }));
 }

@@ -22,11 +22,7 @@ fn vectors() -> Vectors {
 
 #[test]
 fn published_file() {
-    let Vectors {
-        log,
-        cosigned,
-        tlog_proof,
-    } = vectors();
+    let Vectors { log, cosigned, tlog_proof } = vectors();
     assert_eq!(tlog_proof.len(), 439);
     let key = VerifierKey::parse(&log.vkey).unwrap();
     let proof = TlogProof::parse(&tlog_proof).unwrap();
@@ -37,24 +33,15 @@ fn published_file() {
     assert_eq!(proof.verify(b"event-1", &key).unwrap().size.get(), 3);
     for other in ["event-0", "event-2", ""] {
         let verdict = proof.verify(other.as_bytes(), &key);
-        assert!(
-            matches!(verdict, Err(TlogProofError::Inclusion(_))),
-            "{other}"
-        );
+        assert!(matches!(verdict, Err(TlogProofError::Inclusion(_))), "{other}");
     }
 }
 
 #[test]
 fn extra_bytes_travel_along_and_prove_nothing() {
-    let Vectors {
-        log, tlog_proof, ..
-    } = vectors();
+    let Vectors { log, tlog_proof, .. } = vectors();
     let key = VerifierKey::parse(&log.vkey).unwrap();
-    for (text, bytes) in [
-        ("", &b""[..]),
-        ("ZXZlbnQtMQ==", b"event-1"),
-        ("AA==", b"\0"),
-    ] {
+    for (text, bytes) in [("", &b""[..]), ("ZXZlbnQtMQ==", b"event-1"), ("AA==", b"\0")] {
         let with = tlog_proof.replace("index 1", &std::format!("extra {text}\nindex 1"));
         let proof = TlogProof::parse(&with).unwrap();
         assert_eq!(proof.extra.as_deref(), Some(bytes));
@@ -67,10 +54,7 @@ fn extra_bytes_travel_along_and_prove_nothing() {
 fn a_tree_of_one_leaf_has_an_empty_path() {
     let text = "c2sp.org/tlog-proof@v1\nindex 0\n\ncheckpoint";
     let proof = TlogProof::parse(text).unwrap();
-    assert_eq!(
-        (proof.path.len(), proof.checkpoint.as_str()),
-        (0, "checkpoint")
-    );
+    assert_eq!((proof.path.len(), proof.checkpoint.as_str()), (0, "checkpoint"));
     assert_eq!(proof.to_string(), text);
 }
 
@@ -88,38 +72,14 @@ fn other_forms_are_refused() {
         (good.replace("index 1", "index -1"), TlogProofError::Index),
         (good.replace("index 1", "index 1 "), TlogProofError::Index),
         (good.replace("index 1", "Index 1"), TlogProofError::Index),
-        (
-            good.replace("index 1", "index 18446744073709551616"),
-            TlogProofError::Index,
-        ),
-        (
-            good.replace("index 1", "extra ?\nindex 1"),
-            TlogProofError::Extra,
-        ),
-        (
-            good.replace("index 1", "extra AA\nindex 1"),
-            TlogProofError::Extra,
-        ),
-        (
-            good.replace("index 1", "extra \nextra \nindex 1"),
-            TlogProofError::Index,
-        ),
-        (
-            good.replace("index 1", "index 1\nextra "),
-            TlogProofError::Path { number: 1 },
-        ),
-        (
-            good.replace(hash, "AAAA\n"),
-            TlogProofError::Path { number: 1 },
-        ),
-        (
-            good.replace("4IJ8xj+KNRsbNgk=", "4IJ8xj+KNRsbNgk= "),
-            TlogProofError::Path { number: 1 },
-        ),
-        (
-            good.replace(hash, &hash.repeat(65)),
-            TlogProofError::TooManyHashes,
-        ),
+        (good.replace("index 1", "index 18446744073709551616"), TlogProofError::Index),
+        (good.replace("index 1", "extra ?\nindex 1"), TlogProofError::Extra),
+        (good.replace("index 1", "extra AA\nindex 1"), TlogProofError::Extra),
+        (good.replace("index 1", "extra \nextra \nindex 1"), TlogProofError::Index),
+        (good.replace("index 1", "index 1\nextra "), TlogProofError::Path { number: 1 }),
+        (good.replace(hash, "AAAA\n"), TlogProofError::Path { number: 1 }),
+        (good.replace("4IJ8xj+KNRsbNgk=", "4IJ8xj+KNRsbNgk= "), TlogProofError::Path { number: 1 }),
+        (good.replace(hash, &hash.repeat(65)), TlogProofError::TooManyHashes),
         (good.replace('\n', "\r\n"), TlogProofError::Magic),
     ];
     for (text, error) in cases {

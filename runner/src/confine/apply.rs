@@ -14,15 +14,10 @@ pub(super) fn all(spec: &Spec) -> Result<Layers, String> {
     rustix::process::umask(rustix::fs::Mode::from_raw_mode(0o077));
     let no_capabilities = permit(spec, "dropping capabilities", drop_capabilities())?.is_some();
     die_with(warden)?;
-    let no_new_privileges = permit(
-        spec,
-        "no new privileges",
-        rustix::thread::set_no_new_privs(true).map_err(|e| e.to_string()),
-    )?
-    .is_some();
+    let no_new_privileges =
+        permit(spec, "no new privileges", rustix::thread::set_no_new_privs(true).map_err(|e| e.to_string()))?.is_some();
     let landlock_abi = permit(spec, "landlock", landlock::restrict(spec))?.unwrap_or(0);
-    let system_call_filter =
-        permit(spec, "the system call filter", system_calls::filter())?.is_some();
+    let system_call_filter = permit(spec, "the system call filter", system_calls::filter())?.is_some();
     Ok(Layers {
         landlock_abi,
         system_call_filter,
@@ -44,11 +39,7 @@ fn permit<T>(spec: &Spec, layer: &str, applied: Result<T, String>) -> Result<Opt
 fn die_with(warden: Option<Pid>) -> Result<(), String> {
     rustix::process::set_parent_process_death_signal(Some(Signal::KILL))
         .map_err(|e| format!("the parent-death signal: {e}"))?;
-    if getppid() == warden {
-        Ok(())
-    } else {
-        Err("the warden is gone".to_owned())
-    }
+    if getppid() == warden { Ok(()) } else { Err("the warden is gone".to_owned()) }
 }
 
 fn limit(limits: ProcessLimits) -> Result<(), String> {
@@ -61,13 +52,8 @@ fn limit(limits: ProcessLimits) -> Result<(), String> {
     ];
     for (resource, most) in wanted {
         let Some(most) = most else { continue };
-        let hard = rustix::process::getrlimit(resource)
-            .maximum
-            .map_or(most, |hard| hard.min(most));
-        let limit = Rlimit {
-            current: Some(hard),
-            maximum: Some(hard),
-        };
+        let hard = rustix::process::getrlimit(resource).maximum.map_or(most, |hard| hard.min(most));
+        let limit = Rlimit { current: Some(hard), maximum: Some(hard) };
         setrlimit(resource, limit).map_err(|e| format!("limiting {resource:?}: {e}"))?;
     }
     Ok(())

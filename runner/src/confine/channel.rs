@@ -19,20 +19,13 @@ pub(crate) fn send(stream: &UnixStream, message: &impl Serialize) -> io::Result<
 }
 
 /// Reads the next message; nothing at the end of the stream.
-pub(crate) fn receive<T: DeserializeOwned>(
-    reader: &mut BufReader<UnixStream>,
-) -> io::Result<Option<T>> {
+pub(crate) fn receive<T: DeserializeOwned>(reader: &mut BufReader<UnixStream>) -> io::Result<Option<T>> {
     let mut line = Vec::new();
-    reader
-        .by_ref()
-        .take(MESSAGE_BYTES_MAX)
-        .read_until(b'\n', &mut line)?;
+    reader.by_ref().take(MESSAGE_BYTES_MAX).read_until(b'\n', &mut line)?;
     if line.is_empty() {
         return Ok(None);
     }
-    serde_json::from_slice(&line)
-        .map(Some)
-        .map_err(io::Error::from)
+    serde_json::from_slice(&line).map(Some).map_err(io::Error::from)
 }
 
 /// The socket that this process got as its standard input.

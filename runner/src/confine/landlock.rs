@@ -2,8 +2,8 @@
 
 use super::Spec;
 use landlock::{
-    ABI, Access, AccessFs, AccessNet, BitFlags, CompatLevel, Compatible, LandlockStatus, Ruleset,
-    RulesetAttr, RulesetCreatedAttr, RulesetError, Scope, path_beneath_rules,
+    ABI, Access, AccessFs, AccessNet, BitFlags, CompatLevel, Compatible, LandlockStatus, Ruleset, RulesetAttr,
+    RulesetCreatedAttr, RulesetError, Scope, path_beneath_rules,
 };
 
 /// What any program needs of the system to start, to find libraries, names and clocks, and to compile and link.
@@ -45,11 +45,7 @@ pub(super) fn restrict(spec: &Spec) -> Result<u32, String> {
 fn rules(spec: &Spec) -> Result<LandlockStatus, RulesetError> {
     let read = AccessFs::Execute | AccessFs::ReadFile | AccessFs::ReadDir;
     let device = AccessFs::ReadFile | AccessFs::WriteFile | AccessFs::Truncate;
-    let least = if spec.permit_weaker {
-        CompatLevel::BestEffort
-    } else {
-        CompatLevel::HardRequirement
-    };
+    let least = if spec.permit_weaker { CompatLevel::BestEffort } else { CompatLevel::HardRequirement };
     let status = Ruleset::default()
         .set_compatibility(least)
         .handle_access(AccessFs::from_all(ABI::V3))?

@@ -28,33 +28,19 @@ pub(super) fn main() -> i32 {
     2
 }
 
-fn become_program(
-    warden: &std::os::unix::net::UnixStream,
-) -> Result<std::convert::Infallible, Progress> {
+fn become_program(warden: &std::os::unix::net::UnixStream) -> Result<std::convert::Infallible, Progress> {
     let unconfined = |what: &str, error: &dyn std::fmt::Display| Progress::Failed {
         reason: format!("{what}: {error}"),
         unconfined: true,
     };
     let io = |error: io::Error| unconfined("the confined program", &error);
     let mut reader = BufReader::new(warden.try_clone().map_err(io)?);
-    let spec: Spec = receive(&mut reader)
-        .map_err(io)?
-        .ok_or_else(|| unconfined("the warden", &"is gone"))?;
+    let spec: Spec = receive(&mut reader).map_err(io)?.ok_or_else(|| unconfined("the warden", &"is gone"))?;
     let null = std::fs::File::open("/dev/null").map_err(io)?;
     rustix::stdio::dup2_stdin(&null).map_err(|e| unconfined("standard input", &e))?;
     std::env::set_current_dir(&spec.directory).map_err(io)?;
-    let layers = apply::all(&spec).map_err(|reason| Progress::Failed {
-        reason,
-        unconfined: true,
-    })?;
+    let layers = apply::all(&spec).map_err(|reason| Progress::Failed { reason, unconfined: true })?;
     send(warden, &Progress::Confined(layers)).map_err(io)?;
-    let error = Command::new(&spec.program)
-        .args(&spec.arguments)
-        .env_clear()
-        .envs(&spec.environment)
-        .exec();
-    Err(Progress::Failed {
-        reason: format!("running `{}`: {error}", spec.program),
-        unconfined: false,
-    })
+    let error = Command::new(&spec.program).args(&spec.arguments).env_clear().envs(&spec.environment).exec();
+    Err(Progress::Failed { reason: format!("running `{}`: {error}", spec.program), unconfined: false })
 }

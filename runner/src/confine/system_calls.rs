@@ -6,8 +6,7 @@
 
 use libc::c_long;
 use seccompiler::{
-    BpfProgram, SeccompAction, SeccompCmpArgLen, SeccompCmpOp, SeccompCondition, SeccompFilter,
-    SeccompRule, TargetArch,
+    BpfProgram, SeccompAction, SeccompCmpArgLen, SeccompCmpOp, SeccompCondition, SeccompFilter, SeccompRule, TargetArch,
 };
 use std::collections::BTreeMap;
 
@@ -59,12 +58,8 @@ const DENIED: &[c_long] = &[
 
 /// Answered with ENOSYS, on which callers fall back to older calls: `io_uring` passes every filter by, and `clone3` hides
 /// its flags in memory.
-const ABSENT: &[c_long] = &[
-    libc::SYS_io_uring_setup,
-    libc::SYS_io_uring_enter,
-    libc::SYS_io_uring_register,
-    libc::SYS_clone3,
-];
+const ABSENT: &[c_long] =
+    &[libc::SYS_io_uring_setup, libc::SYS_io_uring_enter, libc::SYS_io_uring_register, libc::SYS_clone3];
 
 /// `clone` with one of these makes a namespace.
 const NAMESPACES: &[i32] = &[
@@ -82,19 +77,12 @@ const X32: c_long = 0x4000_0000;
 
 /// Filters this thread's system calls, and those of the program that it becomes. Calls of a foreign architecture kill.
 pub(super) fn filter() -> Result<(), String> {
-    let mut denied: BTreeMap<c_long, Vec<SeccompRule>> = DENIED
-        .iter()
-        .flat_map(|call| numbers(*call))
-        .map(always)
-        .collect();
+    let mut denied: BTreeMap<c_long, Vec<SeccompRule>> =
+        DENIED.iter().flat_map(|call| numbers(*call)).map(always).collect();
     for call in numbers(libc::SYS_clone) {
         denied.insert(call, namespaces().map_err(|e| e.to_string())?);
     }
-    let absent = ABSENT
-        .iter()
-        .flat_map(|call| numbers(*call))
-        .map(always)
-        .collect();
+    let absent = ABSENT.iter().flat_map(|call| numbers(*call)).map(always).collect();
     install(denied, libc::EPERM)?;
     install(absent, libc::ENOSYS)
 }
@@ -102,24 +90,13 @@ pub(super) fn filter() -> Result<(), String> {
 fn install(rules: BTreeMap<c_long, Vec<SeccompRule>>, error: i32) -> Result<(), String> {
     let architecture = TargetArch::try_from(std::env::consts::ARCH).map_err(|e| e.to_string())?;
     let error = u32::try_from(error).map_err(|e| e.to_string())?;
-    let filter = SeccompFilter::new(
-        rules,
-        SeccompAction::Allow,
-        SeccompAction::Errno(error),
-        architecture,
-    );
-    let program: BpfProgram = filter
-        .and_then(TryInto::try_into)
-        .map_err(|e| e.to_string())?;
+    let filter = SeccompFilter::new(rules, SeccompAction::Allow, SeccompAction::Errno(error), architecture);
+    let program: BpfProgram = filter.and_then(TryInto::try_into).map_err(|e| e.to_string())?;
     seccompiler::apply_filter(&program).map_err(|e| e.to_string())
 }
 
 fn numbers(call: c_long) -> Vec<c_long> {
-    if cfg!(target_arch = "x86_64") {
-        vec![call, call | X32]
-    } else {
-        vec![call]
-    }
+    if cfg!(target_arch = "x86_64") { vec![call, call | X32] } else { vec![call] }
 }
 
 /// A call without rules of its own matches whatever its arguments are.
@@ -131,12 +108,7 @@ fn always(call: c_long) -> (c_long, Vec<SeccompRule>) {
 fn namespaces() -> Result<Vec<SeccompRule>, seccompiler::BackendError> {
     let rule = |flag: &i32| {
         let flag = u64::from(flag.unsigned_abs());
-        let held = SeccompCondition::new(
-            0,
-            SeccompCmpArgLen::Qword,
-            SeccompCmpOp::MaskedEq(flag),
-            flag,
-        )?;
+        let held = SeccompCondition::new(0, SeccompCmpArgLen::Qword, SeccompCmpOp::MaskedEq(flag), flag)?;
         SeccompRule::new(vec![held])
     };
     NAMESPACES.iter().map(rule).collect()

@@ -6,19 +6,14 @@
 //! killed is killed again until it is gone or the time is over; the limit on processes bounds it.
 
 use rustix::event::{PollFd, PollFlags, poll};
-use rustix::process::{
-    Pid, PidfdFlags, Signal, WaitOptions, WaitStatus, pidfd_open, pidfd_send_signal, wait,
-};
+use rustix::process::{Pid, PidfdFlags, Signal, WaitOptions, WaitStatus, pidfd_open, pidfd_send_signal, wait};
 use std::collections::{BTreeMap, BTreeSet};
 use std::fs;
 use std::os::fd::OwnedFd;
 use std::time::{Duration, Instant};
 
 const PATIENCE: Duration = Duration::from_secs(10);
-const ROUND: rustix::fs::Timespec = rustix::fs::Timespec {
-    tv_sec: 0,
-    tv_nsec: 50_000_000,
-};
+const ROUND: rustix::fs::Timespec = rustix::fs::Timespec { tv_sec: 0, tv_nsec: 50_000_000 };
 
 /// What was killed.
 pub(super) struct Felled {
@@ -31,11 +26,7 @@ pub(super) struct Felled {
 /// Kills all descendants of this process and waits until they are gone.
 pub(super) fn fell(program: Pid) -> Felled {
     let end = Instant::now() + PATIENCE;
-    let mut felled = Felled {
-        status: None,
-        killed: 0,
-        survivors: 0,
-    };
+    let mut felled = Felled { status: None, killed: 0, survivors: 0 };
     let mut known = BTreeSet::new();
     loop {
         // A child that ended by itself is reaped first, so that it is not counted as killed.
@@ -73,10 +64,7 @@ fn reap(program: Pid, status: &mut Option<WaitStatus>) -> bool {
 
 /// Waits until one of the processes has ended, but not for long: others may have come.
 fn await_any(processes: &[OwnedFd]) {
-    let mut fds: Vec<PollFd<'_>> = processes
-        .iter()
-        .map(|fd| PollFd::new(fd, PollFlags::IN))
-        .collect();
+    let mut fds: Vec<PollFd<'_>> = processes.iter().map(|fd| PollFd::new(fd, PollFlags::IN)).collect();
     let _interrupted = poll(&mut fds, Some(&ROUND));
 }
 
@@ -98,11 +86,7 @@ fn descendants() -> Vec<(Pid, i32)> {
         return Vec::new();
     };
     for entry in entries.flatten() {
-        let Some(pid) = entry
-            .file_name()
-            .to_str()
-            .and_then(|name| name.parse::<i32>().ok())
-        else {
+        let Some(pid) = entry.file_name().to_str().and_then(|name| name.parse::<i32>().ok()) else {
             continue;
         };
         if let Some((parent, _)) = stat(pid) {

@@ -29,10 +29,7 @@ fn guard() -> io::Result<()> {
     rustix::process::set_child_subreaper(Some(rustix::process::getpid()))?;
     let report = match start(&spec) {
         Ok((program, socket)) => watch(&control, program, socket, deadline),
-        Err(error) => Report::Refused {
-            reason: format!("starting the program: {error}"),
-            unconfined: true,
-        },
+        Err(error) => Report::Refused { reason: format!("starting the program: {error}"), unconfined: true },
     };
     send(&control, &report)
 }
@@ -41,17 +38,11 @@ fn guard() -> io::Result<()> {
 fn start(spec: &Spec) -> io::Result<(Pid, UnixStream)> {
     let (ours, theirs) = UnixStream::pair()?;
     let mut command = Command::new("/proc/self/exe");
-    command
-        .args([CONFINED, PROGRAM])
-        .env_clear()
-        .stdin(Stdio::from(std::os::fd::OwnedFd::from(theirs)));
+    command.args([CONFINED, PROGRAM]).env_clear().stdin(Stdio::from(std::os::fd::OwnedFd::from(theirs)));
     let child = command.spawn()?;
     drop(command);
     // From here on the output pipes belong to the program alone: they end when the last of its processes does.
-    let null = std::fs::OpenOptions::new()
-        .read(true)
-        .write(true)
-        .open("/dev/null")?;
+    let null = std::fs::OpenOptions::new().read(true).write(true).open("/dev/null")?;
     rustix::stdio::dup2_stdout(&null)?;
     rustix::stdio::dup2_stderr(&null)?;
     send(&ours, spec)?;
@@ -81,12 +72,8 @@ fn watch(control: &UnixStream, program: Pid, socket: UnixStream, deadline: Insta
 /// Waits until the program says that it is confined, and then until its exec has closed the socket.
 fn confirmed(socket: UnixStream, deadline: Instant) -> Result<Layers, Report> {
     let refused = |reason: String, unconfined| Report::Refused { reason, unconfined };
-    let left = deadline
-        .saturating_duration_since(Instant::now())
-        .max(Duration::from_secs(1));
-    socket
-        .set_read_timeout(Some(left))
-        .map_err(|e| refused(e.to_string(), true))?;
+    let left = deadline.saturating_duration_since(Instant::now()).max(Duration::from_secs(1));
+    socket.set_read_timeout(Some(left)).map_err(|e| refused(e.to_string(), true))?;
     let mut reader = BufReader::new(socket);
     let mut layers = None;
     loop {
@@ -97,16 +84,10 @@ fn confirmed(socket: UnixStream, deadline: Instant) -> Result<Layers, Report> {
             }
             (Ok(None), Some(layers)) => return Ok(layers),
             (Ok(_), _) => {
-                return Err(refused(
-                    "the program ended before it was confined".to_owned(),
-                    true,
-                ));
+                return Err(refused("the program ended before it was confined".to_owned(), true));
             }
             (Err(error), _) => {
-                return Err(refused(
-                    format!("waiting for the confined program: {error}"),
-                    true,
-                ));
+                return Err(refused(format!("waiting for the confined program: {error}"), true));
             }
         }
     }
@@ -122,14 +103,8 @@ fn wait(control: &UnixStream, program: Pid, deadline: Instant) -> Option<Stopped
         if left.is_zero() {
             return Some(Stopped::Deadline);
         }
-        let timeout = Timespec::try_from(left).unwrap_or(Timespec {
-            tv_sec: 1,
-            tv_nsec: 0,
-        });
-        let mut fds = [
-            PollFd::new(&ended, PollFlags::IN),
-            PollFd::new(control, PollFlags::IN),
-        ];
+        let timeout = Timespec::try_from(left).unwrap_or(Timespec { tv_sec: 1, tv_nsec: 0 });
+        let mut fds = [PollFd::new(&ended, PollFlags::IN), PollFd::new(control, PollFlags::IN)];
         match poll(&mut fds, Some(&timeout)) {
             Ok(_) | Err(rustix::io::Errno::INTR) => {}
             Err(_) => return Some(Stopped::HungUp),

@@ -14,11 +14,7 @@ use std::os::unix::fs::symlink;
 use std::path::Path;
 
 /// The configured command, or the default one for a cargo project.
-pub(super) fn command(
-    job: &Job<'_>,
-    configured: Option<&[String]>,
-    cargo: &[&str],
-) -> Result<Vec<String>, Refusal> {
+pub(super) fn command(job: &Job<'_>, configured: Option<&[String]>, cargo: &[&str]) -> Result<Vec<String>, Refusal> {
     if let Some(command) = configured {
         return Ok(command.to_vec());
     }
@@ -26,10 +22,7 @@ pub(super) fn command(
         Some(manifest) if job.project().file(&manifest)?.is_some() => {
             Ok(cargo.iter().map(|&part| part.to_owned()).collect())
         }
-        _ => Err(Refusal::new(
-            Failure::NotFound,
-            "no command is configured and there is no `Cargo.toml`",
-        )),
+        _ => Err(Refusal::new(Failure::NotFound, "no command is configured and there is no `Cargo.toml`")),
     }
 }
 
@@ -37,31 +30,17 @@ pub(super) fn command(
 pub(super) fn run(job: &Job<'_>, command: &[String]) -> Result<(WorkCopy, Outcome), Refusal> {
     let executor = job.executor;
     let config = &executor.config;
-    let copy = WorkCopy::whole(
-        &executor.work,
-        job.project(),
-        &executor.excluded,
-        &config.limits,
-        &job.pace,
-    )?;
+    let copy = WorkCopy::whole(&executor.work, job.project(), &executor.excluded, &config.limits, &job.pace)?;
     let spec = spec(job, &copy, command)?;
     job.pace.check()?;
-    let ran = supervise(
-        &config.executable,
-        &spec,
-        config.limits.stream_bytes,
-        &job.pace.cancel,
-    )?;
+    let ran = supervise(&config.executable, &spec, config.limits.stream_bytes, &job.pace.cancel)?;
     Ok((copy, outcome(command, ran)))
 }
 
 fn spec(job: &Job<'_>, copy: &WorkCopy, command: &[String]) -> Result<Spec, Refusal> {
     let config = &job.executor.config;
     let Some((program, arguments)) = command.split_first() else {
-        return Err(Refusal::new(
-            Failure::NotFound,
-            "the configured command is empty",
-        ));
+        return Err(Refusal::new(Failure::NotFound, "the configured command is empty"));
     };
     let home = copy.home();
     let directory = copy.root().path();
@@ -85,11 +64,7 @@ fn spec(job: &Job<'_>, copy: &WorkCopy, command: &[String]) -> Result<Spec, Refu
 
 /// The program's whole environment. Cargo gets a home of its own that only links to the downloaded crates, so that its
 /// locks are private and the real one's credentials stay out of reach.
-fn environment(
-    job: &Job<'_>,
-    home: &Path,
-    directory: &Path,
-) -> Result<BTreeMap<String, String>, Refusal> {
+fn environment(job: &Job<'_>, home: &Path, directory: &Path) -> Result<BTreeMap<String, String>, Refusal> {
     let toolchain = &job.executor.config.toolchain;
     let failed = |e: std::io::Error| Refusal::runner("the program's home", e);
     let (temporary, cargo) = (home.join("tmp"), home.join("cargo"));
@@ -107,10 +82,7 @@ fn environment(
         ("LANG".to_owned(), "C.UTF-8".to_owned()),
         ("CARGO_HOME".to_owned(), text(&cargo)),
         ("CARGO_NET_OFFLINE".to_owned(), "true".to_owned()),
-        (
-            "CARGO_TARGET_DIR".to_owned(),
-            text(&directory.join("target")),
-        ),
+        ("CARGO_TARGET_DIR".to_owned(), text(&directory.join("target"))),
     ]);
     Ok(environment)
 }
@@ -119,28 +91,15 @@ fn outcome(command: &[String], ran: Ran) -> Outcome {
     let ended = ran.ended;
     let shown = command.join(" ");
     let (failure, detail) = match (ended.stopped, ended.exit_code, ended.signal) {
-        (Some(Stopped::Deadline), ..) => (
-            Some(Failure::TimedOut),
-            format!("`{shown}` was killed at its deadline"),
-        ),
-        (Some(Stopped::HungUp), ..) => (
-            Some(Failure::Cancelled),
-            format!("`{shown}` was killed because it was cancelled"),
-        ),
+        (Some(Stopped::Deadline), ..) => (Some(Failure::TimedOut), format!("`{shown}` was killed at its deadline")),
+        (Some(Stopped::HungUp), ..) => {
+            (Some(Failure::Cancelled), format!("`{shown}` was killed because it was cancelled"))
+        }
         (None, Some(0), _) => (None, format!("`{shown}` succeeded")),
-        (None, Some(code), _) => (
-            Some(Failure::ProgramFailed),
-            format!("`{shown}` ended with exit code {code}"),
-        ),
+        (None, Some(code), _) => (Some(Failure::ProgramFailed), format!("`{shown}` ended with exit code {code}")),
         (None, None, signal) => {
-            let signal = signal.map_or_else(
-                || "an unknown signal".to_owned(),
-                |number| format!("signal {number}"),
-            );
-            (
-                Some(Failure::ProgramFailed),
-                format!("`{shown}` was ended by {signal}"),
-            )
+            let signal = signal.map_or_else(|| "an unknown signal".to_owned(), |number| format!("signal {number}"));
+            (Some(Failure::ProgramFailed), format!("`{shown}` was ended by {signal}"))
         }
     };
     let left = match (ended.killed, ended.survivors) {
@@ -152,11 +111,7 @@ fn outcome(command: &[String], ran: Ran) -> Outcome {
         (_, survivors) => format!("; {survivors} processes could not be killed"),
     };
     let mut outcome = Outcome::completed(format!("{detail}{left}"));
-    outcome.status = if failure.is_some() {
-        Status::Failed
-    } else {
-        Status::Completed
-    };
+    outcome.status = if failure.is_some() { Status::Failed } else { Status::Completed };
     outcome.failure = failure;
     outcome.exit_code = ended.exit_code;
     outcome.signal = ended.signal;
@@ -170,10 +125,7 @@ fn outcome(command: &[String], ran: Ran) -> Outcome {
         "stderr": ran.stderr.text,
         "stdout": ran.stdout.text,
     });
-    outcome.output = Output {
-        bytes: record.to_string().into_bytes(),
-        media_type: JSON,
-    };
+    outcome.output = Output { bytes: record.to_string().into_bytes(), media_type: JSON };
     outcome
 }
 

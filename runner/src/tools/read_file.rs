@@ -11,24 +11,14 @@ pub(super) fn run(job: &Job<'_>) -> Result<Outcome, Refusal> {
     let path = RelativePath::new("path", job.required("path")?)?;
     let most = job.executor.config.limits.read_bytes;
     let Some(file) = job.project().file(&path)? else {
-        return Err(Refusal::new(
-            Failure::NotFound,
-            format!("`{path}` is not in the project"),
-        ));
+        return Err(Refusal::new(Failure::NotFound, format!("`{path}` is not in the project")));
     };
     let mut content = Vec::new();
-    file.take(most + 1)
-        .read_to_end(&mut content)
-        .map_err(|e| Refusal::runner(path.as_str(), e))?;
+    file.take(most + 1).read_to_end(&mut content).map_err(|e| Refusal::runner(path.as_str(), e))?;
     if u64::try_from(content.len()).is_ok_and(|length| length > most) {
-        return Err(Refusal::new(
-            Failure::TooLarge,
-            format!("`{path}` is larger than {most} bytes"),
-        ));
+        return Err(Refusal::new(Failure::TooLarge, format!("`{path}` is larger than {most} bytes")));
     }
     let mut outcome = Outcome::completed(format!("read `{path}`")).saying(&content);
-    outcome
-        .artifacts
-        .push(artifact(&path, &digest::of(&content)));
+    outcome.artifacts.push(artifact(&path, &digest::of(&content)));
     Ok(outcome)
 }

@@ -4,11 +4,7 @@ use super::{Job, program};
 use crate::action::{Outcome, Refusal};
 
 pub(super) fn run(job: &Job<'_>) -> Result<Outcome, Refusal> {
-    let command = program::command(
-        job,
-        job.executor.config.commands.test.as_deref(),
-        &["cargo", "test"],
-    )?;
+    let command = program::command(job, job.executor.config.commands.test.as_deref(), &["cargo", "test"])?;
     let (_copy, outcome) = program::run(job, &command)?;
     Ok(outcome)
 }

@@ -27,18 +27,13 @@ pub(super) fn run(job: &Job<'_>) -> Result<Outcome, Refusal> {
         };
         let findings = inspect::findings(content.as_bytes(), inspect::Context::Text);
         let mut told = false;
-        for (index, line) in masked(&content, &findings)
-            .lines()
-            .enumerate()
-            .filter(|(_, line)| line.contains(pattern))
+        for (index, line) in masked(&content, &findings).lines().enumerate().filter(|(_, line)| line.contains(pattern))
         {
             if answer.len() >= most {
                 more = ", and there are more";
                 break 'files;
             }
-            let shown = line
-                .get(..line.floor_char_boundary(LINE_BYTES_MAX))
-                .unwrap_or_default();
+            let shown = line.get(..line.floor_char_boundary(LINE_BYTES_MAX)).unwrap_or_default();
             let _infallible = writeln!(answer, "{path}:{}:{shown}", index + 1);
             found += 1;
             told = true;
@@ -53,29 +48,17 @@ pub(super) fn run(job: &Job<'_>) -> Result<Outcome, Refusal> {
 
 /// The file that is named, or all in the folder that is named, or all.
 fn files(job: &Job<'_>) -> Result<Vec<RelativePath>, Refusal> {
-    let start = job
-        .text("path")
-        .map(|path| RelativePath::new("path", path))
-        .transpose()?;
+    let start = job.text("path").map(|path| RelativePath::new("path", path)).transpose()?;
     if let Some(path) = &start
         && job.project().folder(Some(path.as_str()))?.is_none()
     {
         return match job.project().file(path)? {
             Some(_) => Ok(vec![path.clone()]),
-            None => Err(Refusal::new(
-                Failure::NotFound,
-                format!("`{path}` is not in the project"),
-            )),
+            None => Err(Refusal::new(Failure::NotFound, format!("`{path}` is not in the project"))),
         };
     }
     let executor = job.executor;
-    let listing = listing::list(
-        job.project(),
-        start.as_ref(),
-        &executor.excluded,
-        &executor.config.limits,
-        &job.pace,
-    )?;
+    let listing = listing::list(job.project(), start.as_ref(), &executor.excluded, &executor.config.limits, &job.pace)?;
     let mut files = listing.files;
     files.sort();
     Ok(files)
@@ -88,9 +71,7 @@ fn text(job: &Job<'_>, path: &RelativePath) -> Result<Option<String>, Refusal> {
         return Ok(None);
     };
     let mut content = Vec::new();
-    file.take(most + 1)
-        .read_to_end(&mut content)
-        .map_err(|e| Refusal::runner(path.as_str(), e))?;
+    file.take(most + 1).read_to_end(&mut content).map_err(|e| Refusal::runner(path.as_str(), e))?;
     let too_long = u64::try_from(content.len()).is_ok_and(|length| length > most);
     if too_long || content.iter().take(SNIFFED_BYTES).any(|byte| *byte == 0) {
         return Ok(None);

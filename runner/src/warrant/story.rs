@@ -31,35 +31,20 @@ impl Story {
         let key = |what, line: &str| VerifierKey::parse(line).map_err(|e| Refusal::new(what, e));
         let checkpoint_key = key("checkpoint", &genesis.genesis.checkpoint)?;
         let event_key = key("event_signatures", &genesis.genesis.event)?;
-        let proven = warrant
-            .receipt
-            .verify(&checkpoint_key)
-            .map_err(|e| Refusal::new("inclusion", e))?;
+        let proven = warrant.receipt.verify(&checkpoint_key).map_err(|e| Refusal::new("inclusion", e))?;
         let mut events = BTreeMap::new();
         for (index, bytes) in proven.entries() {
             let leaf = Leaf::parse(bytes).map_err(|e| Refusal::new("event_signatures", e))?;
             leaf.verify(event_key.key())
                 .map_err(|e| Refusal::new("event_signatures", format!("event {index}: {e}")))?;
-            let event =
-                Event::parse(leaf.payload).map_err(|e| Refusal::new("events_readable", e))?;
+            let event = Event::parse(leaf.payload).map_err(|e| Refusal::new("events_readable", e))?;
             if event.header.seq != *index || event.header.ledger != genesis.genesis.origin {
-                return Err(Refusal::new(
-                    "events_readable",
-                    format!("event {index} belongs elsewhere"),
-                ));
+                return Err(Refusal::new("events_readable", format!("event {index} belongs elsewhere")));
             }
             events.insert(*index, event);
         }
-        let head = SeenHead {
-            size: proven.checkpoint().size,
-            root: proven.checkpoint().root,
-        };
-        Ok(Self {
-            genesis,
-            root: *pins.root.key(),
-            head,
-            events,
-        })
+        let head = SeenHead { size: proven.checkpoint().size, root: proven.checkpoint().root };
+        Ok(Self { genesis, root: *pins.root.key(), head, events })
     }
 
     pub(super) fn origin(&self) -> &str {
@@ -87,9 +72,7 @@ impl Story {
     }
 
     pub(super) fn at(&self, index: LeafIndex) -> Result<&Event, Refusal> {
-        self.events
-            .get(&index)
-            .ok_or_else(|| Refusal::new("complete", format!("event {index} is missing")))
+        self.events.get(&index).ok_or_else(|| Refusal::new("complete", format!("event {index} is missing")))
     }
 
     /// That root registered this runner, under this name, with this key.
@@ -100,21 +83,12 @@ impl Story {
                 && e.runner.runner_id == pins.runner_id
                 && e.runner.public_key == pins.key
             {
-                check(
-                    &e.authored,
-                    &self.root,
-                    StatementKind::Runner,
-                    self.origin(),
-                    &e.runner,
-                )
-                .map_err(|e| refuse(e.to_string()))?;
+                check(&e.authored, &self.root, StatementKind::Runner, self.origin(), &e.runner)
+                    .map_err(|e| refuse(e.to_string()))?;
                 return Ok(());
             }
         }
-        Err(refuse(format!(
-            "no registration of `{}` with this key",
-            pins.runner_id
-        )))
+        Err(refuse(format!("no registration of `{}` with this key", pins.runner_id)))
     }
 
     pub(super) fn lease(&self, job_id: &JobId) -> Result<(LeafIndex, JobLeased), Refusal> {
@@ -136,10 +110,7 @@ impl Story {
     pub(super) fn decision(&self, index: LeafIndex) -> Result<&DecisionRecorded, Refusal> {
         match &self.at(index)?.data {
             EventData::DecisionRecorded(e) => Ok(e),
-            _ => Err(Refusal::new(
-                "decision_allows_job",
-                format!("event {index} is not a decision"),
-            )),
+            _ => Err(Refusal::new("decision_allows_job", format!("event {index} is not a decision"))),
         }
     }
 
@@ -147,10 +118,7 @@ impl Story {
         self.submission(id).map(|(_, e)| &e.proposal)
     }
 
-    pub(super) fn submission(
-        &self,
-        id: &ProposalId,
-    ) -> Result<(&Event, &ProposalSubmitted), Refusal> {
+    pub(super) fn submission(&self, id: &ProposalId) -> Result<(&Event, &ProposalSubmitted), Refusal> {
         let found = self.events().find_map(|(_, event)| match &event.data {
             EventData::ProposalSubmitted(e) if e.proposal.proposal_id == *id => Some((event, e)),
             _ => None,
@@ -163,10 +131,7 @@ impl Story {
 /// what makes it believable is root's signature.
 pub(crate) fn genesis(receipt: &Receipt, pins: &Pins) -> Result<LedgerCreated, Refusal> {
     let refuse = |detail: String| Refusal::new("genesis_under_pinned_root", detail);
-    let entry = receipt
-        .entries
-        .first()
-        .filter(|entry| entry.index.get() == 0);
+    let entry = receipt.entries.first().filter(|entry| entry.index.get() == 0);
     let entry = entry.ok_or_else(|| refuse("the genesis is missing".into()))?;
     let leaf = Leaf::parse(entry.leaf.as_bytes()).map_err(|e| refuse(e.to_string()))?;
     let event = Event::parse(leaf.payload).map_err(|e| refuse(e.to_string()))?;
@@ -174,18 +139,9 @@ pub(crate) fn genesis(receipt: &Receipt, pins: &Pins) -> Result<LedgerCreated, R
         return Err(refuse("the first event is not a genesis".into()));
     };
     if created.genesis.root != pins.root.to_string() {
-        return Err(refuse(format!(
-            "the genesis names root `{}`, pinned is `{}`",
-            created.genesis.root, pins.root
-        )));
+        return Err(refuse(format!("the genesis names root `{}`, pinned is `{}`", created.genesis.root, pins.root)));
     }
-    check(
-        &created.authored,
-        pins.root.key(),
-        StatementKind::Genesis,
-        &created.genesis.origin,
-        &created.genesis,
-    )
-    .map_err(|e| refuse(e.to_string()))?;
+    check(&created.authored, pins.root.key(), StatementKind::Genesis, &created.genesis.origin, &created.genesis)
+        .map_err(|e| refuse(e.to_string()))?;
     Ok(created)
 }

@@ -24,23 +24,11 @@ use std::os::fd::OwnedFd;
 use std::os::unix::fs::MetadataExt;
 
 /// Puts the differences into the project, all or none.
-pub(crate) fn put_back(
-    project: &Root,
-    copy: &WorkCopy,
-    differences: &[Difference],
-) -> Result<(), Refusal> {
+pub(crate) fn put_back(project: &Root, copy: &WorkCopy, differences: &[Difference]) -> Result<(), Refusal> {
     let mut random = [0_u8; 8];
     getrandom::fill(&mut random).map_err(|e| Refusal::runner("a temporary name", e))?;
-    let mut work = Work {
-        project,
-        name: hex::encode(random),
-        swaps: Vec::new(),
-        folders: Vec::new(),
-    };
-    let done = differences
-        .iter()
-        .enumerate()
-        .try_for_each(|(number, difference)| work.stage(copy, number, difference));
+    let mut work = Work { project, name: hex::encode(random), swaps: Vec::new(), folders: Vec::new() };
+    let done = differences.iter().enumerate().try_for_each(|(number, difference)| work.stage(copy, number, difference));
     let done = done.and_then(|()| work.swap()).and_then(|()| work.settle());
     if done.is_err() {
         work.undo();
@@ -71,12 +59,7 @@ struct Swap<'a> {
 }
 
 impl<'a> Work<'a> {
-    fn stage(
-        &mut self,
-        copy: &WorkCopy,
-        number: usize,
-        difference: &'a Difference,
-    ) -> Result<(), Refusal> {
+    fn stage(&mut self, copy: &WorkCopy, number: usize, difference: &'a Difference) -> Result<(), Refusal> {
         let path = &difference.path;
         if self.project.state(path)? != difference.before {
             return Err(changed(path));
@@ -87,14 +70,7 @@ impl<'a> Work<'a> {
             None => self.project.folder(None)?.ok_or_else(|| changed(path))?,
         };
         let aside = format!(".countersign-{}-{number}.tmp", self.name);
-        self.swaps.push(Swap {
-            difference,
-            folder,
-            name,
-            aside,
-            staged: false,
-            swapped: false,
-        });
+        self.swaps.push(Swap { difference, folder, name, aside, staged: false, swapped: false });
         let Some(swap) = self.swaps.last_mut() else {
             return Ok(());
         };
@@ -131,9 +107,7 @@ impl<'a> Work<'a> {
             swap.remove_aside();
         }
         for folder in self.folders.iter().rev() {
-            let (parent, name) = folder
-                .rsplit_once('/')
-                .map_or((None, folder.as_str()), |(p, n)| (Some(p), n));
+            let (parent, name) = folder.rsplit_once('/').map_or((None, folder.as_str()), |(p, n)| (Some(p), n));
             if let Ok(Some(parent)) = self.project.folder(parent) {
                 let _not_empty = rustix::fs::unlinkat(&parent, name, AtFlags::REMOVEDIR);
             }
@@ -152,45 +126,23 @@ impl Swap<'_> {
 
     /// Writes the new content under the temporary name, with the old file's owner and mode, or the folder's owner.
     fn write(&mut self, project: &Root, copy: &WorkCopy, after: &FileState) -> Result<(), Refusal> {
-        let mut content = copy
-            .root()
-            .file(self.path())?
-            .ok_or_else(|| changed(self.path()))?;
-        let flags =
-            OFlags::WRONLY | OFlags::CREATE | OFlags::EXCL | OFlags::NOFOLLOW | OFlags::CLOEXEC;
-        let fd = rustix::fs::openat(
-            &self.folder,
-            self.aside.as_str(),
-            flags,
-            Mode::from_raw_mode(0o600),
-        )
-        .map_err(|e| self.failed(e))?;
+        let mut content = copy.root().file(self.path())?.ok_or_else(|| changed(self.path()))?;
+        let flags = OFlags::WRONLY | OFlags::CREATE | OFlags::EXCL | OFlags::NOFOLLOW | OFlags::CLOEXEC;
+        let fd = rustix::fs::openat(&self.folder, self.aside.as_str(), flags, Mode::from_raw_mode(0o600))
+            .map_err(|e| self.failed(e))?;
         self.staged = true;
         let mut file = File::from(fd);
         let written = digest::copy(&mut content, &mut file).map_err(|e| self.failed(e))?;
         if written != after.content {
             return Err(changed(self.path()));
         }
-        let old = project
-            .file(self.path())?
-            .map(|old| old.metadata())
-            .transpose()
-            .map_err(|e| self.failed(e))?;
+        let old = project.file(self.path())?.map(|old| old.metadata()).transpose().map_err(|e| self.failed(e))?;
         let folder = rustix::fs::fstat(&self.folder).map_err(|e| self.failed(e))?;
-        let (owner, group) = old
-            .as_ref()
-            .map_or((folder.st_uid, folder.st_gid), |old| (old.uid(), old.gid()));
+        let (owner, group) = old.as_ref().map_or((folder.st_uid, folder.st_gid), |old| (old.uid(), old.gid()));
         let shared = old.as_ref().map_or(0o644, |old| old.mode() & 0o666);
-        let mode = if after.executable {
-            shared | (shared & 0o444) >> 2
-        } else {
-            shared
-        };
+        let mode = if after.executable { shared | (shared & 0o444) >> 2 } else { shared };
         if rustix::process::geteuid().is_root() {
-            let (owner, group) = (
-                rustix::fs::Uid::from_raw(owner),
-                rustix::fs::Gid::from_raw(group),
-            );
+            let (owner, group) = (rustix::fs::Uid::from_raw(owner), rustix::fs::Gid::from_raw(group));
             rustix::fs::fchown(&file, Some(owner), Some(group)).map_err(|e| self.failed(e))?;
         }
         rustix::fs::fchmod(&file, Mode::from_raw_mode(mode)).map_err(|e| self.failed(e))?;
@@ -211,9 +163,7 @@ impl Swap<'_> {
         }
         self.staged = self.difference.before.is_some();
         match &self.difference.before {
-            Some(before) if self.aside_state().as_ref() != Some(before) => {
-                Err(changed(self.path()))
-            }
+            Some(before) if self.aside_state().as_ref() != Some(before) => Err(changed(self.path())),
             _ => Ok(()),
         }
     }
@@ -226,9 +176,7 @@ impl Swap<'_> {
             (Some(_), None) => self.rename(&aside, name, RenameFlags::NOREPLACE),
         };
         // What could not be moved back, or is not what this runner wrote, must not be removed: it may be the only copy.
-        self.staged = moved.is_ok()
-            && self.difference.after.is_some()
-            && self.aside_state() == self.difference.after;
+        self.staged = moved.is_ok() && self.difference.after.is_some() && self.aside_state() == self.difference.after;
     }
 
     fn rename(&self, from: &str, to: &str, flags: RenameFlags) -> rustix::io::Result<()> {
@@ -237,8 +185,7 @@ impl Swap<'_> {
 
     fn aside_state(&self) -> Option<FileState> {
         let flags = OFlags::RDONLY | OFlags::NOFOLLOW | OFlags::NONBLOCK | OFlags::CLOEXEC;
-        let fd =
-            rustix::fs::openat(&self.folder, self.aside.as_str(), flags, Mode::empty()).ok()?;
+        let fd = rustix::fs::openat(&self.folder, self.aside.as_str(), flags, Mode::empty()).ok()?;
         state_of(File::from(fd)).ok()
     }
 
@@ -251,10 +198,7 @@ impl Swap<'_> {
 }
 
 fn changed(path: &RelativePath) -> Refusal {
-    Refusal::new(
-        Failure::ProjectChanged,
-        format!("`{path}` changed in the project while the tool was at work"),
-    )
+    Refusal::new(Failure::ProjectChanged, format!("`{path}` changed in the project while the tool was at work"))
 }
 
 #[cfg(test)]
@@ -276,13 +220,7 @@ mod tests {
         }
         let project = Root::open(&folder.path().join("project")).unwrap();
         let paths = ["a", "b", "c", "n"].map(|name| RelativePath::new("path", name).unwrap());
-        let copy = WorkCopy::of(
-            &folder.path().join("work"),
-            &project,
-            &paths,
-            &Limits::default(),
-        )
-        .unwrap();
+        let copy = WorkCopy::of(&folder.path().join("work"), &project, &paths, &Limits::default()).unwrap();
         for name in ["a", "b", "n"] {
             fs::write(copy.root().path().join(name), "ours").unwrap();
         }
@@ -294,21 +232,12 @@ mod tests {
         };
         for meddled in ["b", "c", "n"] {
             let differences = paths.clone().map(|path| difference(&path));
-            let mut work = Work {
-                project: &project,
-                name: "test".to_owned(),
-                swaps: Vec::new(),
-                folders: Vec::new(),
-            };
+            let mut work = Work { project: &project, name: "test".to_owned(), swaps: Vec::new(), folders: Vec::new() };
             for (number, difference) in differences.iter().enumerate() {
                 work.stage(&copy, number, difference).unwrap();
             }
             fs::write(place(meddled), "theirs").unwrap();
-            assert_eq!(
-                work.swap().unwrap_err().failure,
-                Failure::ProjectChanged,
-                "{meddled}"
-            );
+            assert_eq!(work.swap().unwrap_err().failure, Failure::ProjectChanged, "{meddled}");
             work.undo();
             assert_eq!(fs::read_to_string(place(meddled)).unwrap(), "theirs");
             for name in ["a", "b", "c"].iter().filter(|name| **name != meddled) {
@@ -316,11 +245,7 @@ mod tests {
             }
             assert_eq!(place("n").exists(), meddled == "n");
             let left = fs::read_dir(folder.path().join("project")).unwrap().count();
-            assert_eq!(
-                left,
-                if meddled == "n" { 4 } else { 3 },
-                "{meddled}: a temporary file is left"
-            );
+            assert_eq!(left, if meddled == "n" { 4 } else { 3 }, "{meddled}: a temporary file is left");
             fs::write(place(meddled), "old").unwrap();
         }
     }

@@ -18,14 +18,11 @@ impl Bench {
         let bench = Self {
             folder,
             project,
-            pace: Pace {
-                deadline: Instant::now() + Duration::from_mins(1),
-                cancel: Cancel::new(),
-            },
+            pace: Pace { deadline: Instant::now() + Duration::from_mins(1), cancel: Cancel::new() },
         };
-        files
-            .iter()
-            .for_each(|(path, content)| bench.write(path, content));
+        for (path, content) in files {
+            bench.write(path, content);
+        }
         bench
     }
 
@@ -43,21 +40,11 @@ impl Bench {
     }
 
     fn copy_within(&self, limits: &Limits) -> Result<WorkCopy, Refusal> {
-        WorkCopy::whole(
-            &self.folder.path().join("work"),
-            &self.project,
-            &[],
-            limits,
-            &self.pace,
-        )
+        WorkCopy::whole(&self.folder.path().join("work"), &self.project, &[], limits, &self.pace)
     }
 
     fn put_back(&self, copy: &WorkCopy) -> Result<(), Refusal> {
-        put_back(
-            &self.project,
-            copy,
-            &copy.differences(&Limits::default(), &self.pace).unwrap(),
-        )
+        put_back(&self.project, copy, &copy.differences(&Limits::default(), &self.pace).unwrap())
     }
 
     /// Every file of the project with its content.
@@ -70,11 +57,7 @@ impl Bench {
                 if path.is_dir() {
                     open.push(path);
                 } else {
-                    let name = path
-                        .strip_prefix(self.project.path())
-                        .unwrap()
-                        .to_string_lossy()
-                        .into_owned();
+                    let name = path.strip_prefix(self.project.path()).unwrap().to_string_lossy().into_owned();
                     files.push((name, fs::read_to_string(&path).unwrap()));
                 }
             }
@@ -117,15 +100,8 @@ fn a_copy_is_what_a_tool_gets_to_see_and_nothing_else() {
     for name in ["target", "released", ".git", ".env", "fifo"] {
         assert!(!there(name), "{name}");
     }
-    assert_eq!(
-        fs::read_link(copy.root().path().join("d/link")).unwrap(),
-        Path::new("../a")
-    );
-    assert!(
-        copy.differences(&Limits::default(), &bench.pace)
-            .unwrap()
-            .is_empty()
-    );
+    assert_eq!(fs::read_link(copy.root().path().join("d/link")).unwrap(), Path::new("../a"));
+    assert!(copy.differences(&Limits::default(), &bench.pace).unwrap().is_empty());
     let folder = copy.folder.clone();
     drop(copy);
     assert!(!folder.exists());
@@ -149,11 +125,7 @@ fn links_that_may_lead_out_are_refused() {
         ("l", "a//b", false),
     ];
     for (link, target, inside) in rows {
-        assert_eq!(
-            stays_inside(&path(link), target),
-            inside,
-            "{link} -> {target}"
-        );
+        assert_eq!(stays_inside(&path(link), target), inside, "{link} -> {target}");
     }
     let bench = Bench::new(&[("a", "")]);
     symlink("/etc", bench.place("etc")).unwrap();
@@ -163,41 +135,16 @@ fn links_that_may_lead_out_are_refused() {
 #[test]
 fn limits_on_files_and_bytes_hold() {
     let bench = Bench::new(&[("a", "12345"), ("b", "12345")]);
-    let limits = Limits {
-        bytes: 9,
-        ..Limits::default()
-    };
-    assert_eq!(
-        bench.copy_within(&limits).unwrap_err().failure,
-        Failure::TooLarge
-    );
-    let limits = Limits {
-        files: 1,
-        ..Limits::default()
-    };
-    assert_eq!(
-        bench.copy_within(&limits).unwrap_err().failure,
-        Failure::TooLarge
-    );
-    assert!(
-        bench
-            .copy_within(&Limits {
-                bytes: 10,
-                files: 2,
-                ..Limits::default()
-            })
-            .is_ok()
-    );
+    let limits = Limits { bytes: 9, ..Limits::default() };
+    assert_eq!(bench.copy_within(&limits).unwrap_err().failure, Failure::TooLarge);
+    let limits = Limits { files: 1, ..Limits::default() };
+    assert_eq!(bench.copy_within(&limits).unwrap_err().failure, Failure::TooLarge);
+    assert!(bench.copy_within(&Limits { bytes: 10, files: 2, ..Limits::default() }).is_ok());
 }
 
 #[test]
 fn all_changes_are_put_back() {
-    let bench = Bench::new(&[
-        ("change", "old"),
-        ("delete", "old"),
-        ("keep", "same"),
-        ("mode", "#!"),
-    ]);
+    let bench = Bench::new(&[("change", "old"), ("delete", "old"), ("keep", "same"), ("mode", "#!")]);
     let copy = bench.copy().unwrap();
     let inside = |name: &str| copy.root().path().join(name);
     fs::write(inside("change"), "new").unwrap();
@@ -219,24 +166,9 @@ fn all_changes_are_put_back() {
     ];
     assert_eq!(kinds, expected.map(|(name, kind)| (name.to_owned(), kind)));
     bench.put_back(&copy).unwrap();
-    let expected = [
-        ("change", "new"),
-        ("keep", "same"),
-        ("mode", "#!"),
-        ("x/y/create", "new"),
-    ];
-    assert_eq!(
-        bench.snapshot(),
-        expected.map(|(name, content)| (name.to_owned(), content.to_owned()))
-    );
-    assert_eq!(
-        fs::metadata(bench.place("mode"))
-            .unwrap()
-            .permissions()
-            .mode()
-            & 0o111,
-        0o111
-    );
+    let expected = [("change", "new"), ("keep", "same"), ("mode", "#!"), ("x/y/create", "new")];
+    assert_eq!(bench.snapshot(), expected.map(|(name, content)| (name.to_owned(), content.to_owned())));
+    assert_eq!(fs::metadata(bench.place("mode")).unwrap().permissions().mode() & 0o111, 0o111);
 }
 
 type Meddling = (&'static str, fn(&Bench));
@@ -247,15 +179,15 @@ fn a_project_that_changed_underneath_is_left_alone() {
     let meddle: [Meddling; 6] = [
         ("edited a changed file", |b| b.write("m", "theirs")),
         ("deleted a changed file", |b| {
-            fs::remove_file(b.place("m")).unwrap()
+            fs::remove_file(b.place("m")).unwrap();
         }),
         ("edited a deleted file", |b| b.write("z", "theirs")),
         ("created the same file", |b| b.write("new/n", "theirs")),
         ("made it executable", |b| {
-            fs::set_permissions(b.place("m"), Permissions::from_mode(0o755)).unwrap()
+            fs::set_permissions(b.place("m"), Permissions::from_mode(0o755)).unwrap();
         }),
         ("put a folder there", |b| {
-            fs::create_dir_all(b.place("new/n")).unwrap()
+            fs::create_dir_all(b.place("new/n")).unwrap();
         }),
     ];
     for (what, meddle) in meddle {
@@ -270,13 +202,7 @@ fn a_project_that_changed_underneath_is_left_alone() {
         meddle(&bench);
         let before = bench.snapshot();
         let refusal = bench.put_back(&copy).unwrap_err();
-        assert!(
-            matches!(
-                refusal.failure,
-                Failure::ProjectChanged | Failure::PathRefused
-            ),
-            "{what}: {refusal}"
-        );
+        assert!(matches!(refusal.failure, Failure::ProjectChanged | Failure::PathRefused), "{what}: {refusal}");
         assert_eq!(bench.snapshot(), before, "{what}");
     }
 }
@@ -290,10 +216,7 @@ fn a_folder_that_became_a_link_is_not_followed() {
     fs::write(outside.path().join("a"), "old").unwrap();
     fs::remove_dir_all(bench.place("d")).unwrap();
     symlink(outside.path(), bench.place("d")).unwrap();
-    assert_eq!(
-        bench.put_back(&copy).unwrap_err().failure,
-        Failure::PathRefused
-    );
+    assert_eq!(bench.put_back(&copy).unwrap_err().failure, Failure::PathRefused);
     assert_eq!(fs::read_to_string(outside.path().join("a")).unwrap(), "old");
 }
 

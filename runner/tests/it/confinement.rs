@@ -1,8 +1,6 @@
 //! What a confined program can and cannot reach.
 
-use crate::harness::{
-    Bench, assert_completed, assert_failed, numbers, runs, stdout, stream, test_command,
-};
+use crate::harness::{Bench, assert_completed, assert_failed, numbers, runs, stdout, stream, test_command};
 use countersign_runner::Failure;
 use seccompiler::{SeccompAction, SeccompFilter, TargetArch};
 use serde_json::json;
@@ -22,10 +20,7 @@ fn every_layer_is_active_and_recorded() {
     assert!(layers.complete(), "{layers}");
     let shown = layers.to_string();
     assert!(
-        shown.starts_with(&format!(
-            "landlock abi {} fully enforced; system call filter;",
-            layers.landlock_abi
-        )),
+        shown.starts_with(&format!("landlock abi {} fully enforced; system call filter;", layers.landlock_abi)),
         "{shown}"
     );
     assert!(!layers.weaker_permitted);
@@ -50,11 +45,7 @@ fn nothing_outside_can_be_read() {
     let home = TempDir::new_in(std::env::var_os("HOME").unwrap()).unwrap();
     for folder in [&outside, &home] {
         fs::write(folder.path().join("secret"), "the-outside-value").unwrap();
-        fs::set_permissions(
-            folder.path(),
-            std::os::unix::fs::PermissionsExt::from_mode(0o777),
-        )
-        .unwrap();
+        fs::set_permissions(folder.path(), std::os::unix::fs::PermissionsExt::from_mode(0o777)).unwrap();
     }
     let (a, b) = (outside.path().display(), home.path().display());
     let script = format!(
@@ -72,9 +63,7 @@ fn nothing_outside_can_be_read() {
 
 #[test]
 fn other_work_copies_and_the_real_project_are_out_of_reach() {
-    let bench = Bench::script(
-        "cat ../../../project/a ../../../data/lock; ls ../..; echo x > ../../../project/a; true",
-    );
+    let bench = Bench::script("cat ../../../project/a ../../../data/lock; ls ../..; echo x > ../../../project/a; true");
     bench.write("a", "the real one");
     let outcome = bench.run("run_tests", &json!({}));
     assert_completed(&outcome);
@@ -104,10 +93,7 @@ fn nothing_outside_can_be_written() {
 fn there_is_no_network_of_any_kind() {
     let tcp = TcpListener::bind("127.0.0.1:0").unwrap();
     let udp = UdpSocket::bind("127.0.0.1:0").unwrap();
-    let (tcp_port, udp_port) = (
-        tcp.local_addr().unwrap().port(),
-        udp.local_addr().unwrap().port(),
-    );
+    let (tcp_port, udp_port) = (tcp.local_addr().unwrap().port(), udp.local_addr().unwrap().port());
     let sockets = TempDir::new().unwrap();
     let named = UnixListener::bind(sockets.path().join("s")).unwrap();
     let bench = Bench::script(&format!(
@@ -126,20 +112,13 @@ fn there_is_no_network_of_any_kind() {
     udp.set_nonblocking(true).unwrap();
     named.set_nonblocking(true).unwrap();
     assert_eq!(tcp.accept().unwrap_err().kind(), ErrorKind::WouldBlock);
-    assert_eq!(
-        udp.recv(&mut [0; 8]).unwrap_err().kind(),
-        ErrorKind::WouldBlock
-    );
+    assert_eq!(udp.recv(&mut [0; 8]).unwrap_err().kind(), ErrorKind::WouldBlock);
     assert_eq!(named.accept().unwrap_err().kind(), ErrorKind::WouldBlock);
 }
 
 #[test]
 fn no_process_outside_can_be_signalled_or_traced() {
-    let mut victim = Command::new("sleep")
-        .arg("600")
-        .stdout(Stdio::null())
-        .spawn()
-        .unwrap();
+    let mut victim = Command::new("sleep").arg("600").stdout(Stdio::null()).spawn().unwrap();
     let pid = victim.id().to_string();
     let bench = Bench::script(&format!(
         "kill -TERM {pid} && echo termed; kill -KILL $PPID && echo killed the warden; kill -0 {pid} && echo seen
@@ -178,28 +157,10 @@ fn the_environment_is_only_what_it_is_said_to_be() {
     let outcome = bench.run("run_tests", &json!({}));
     assert_completed(&outcome);
     let said = stdout(&outcome);
-    let mut names: Vec<&str> = said
-        .lines()
-        .filter_map(|line| line.split_once('='))
-        .map(|(name, _)| name)
-        .collect();
+    let mut names: Vec<&str> = said.lines().filter_map(|line| line.split_once('=')).map(|(name, _)| name).collect();
     names.sort_unstable();
-    assert_eq!(
-        names,
-        [
-            "CARGO_HOME",
-            "CARGO_NET_OFFLINE",
-            "CARGO_TARGET_DIR",
-            "HOME",
-            "LANG",
-            "PATH",
-            "TMPDIR"
-        ]
-    );
-    assert!(
-        said.contains("LANG=C.UTF-8") && said.contains("PATH=/usr/local/bin:/usr/bin:/bin"),
-        "{said}"
-    );
+    assert_eq!(names, ["CARGO_HOME", "CARGO_NET_OFFLINE", "CARGO_TARGET_DIR", "HOME", "LANG", "PATH", "TMPDIR"]);
+    assert!(said.contains("LANG=C.UTF-8") && said.contains("PATH=/usr/local/bin:/usr/bin:/bin"), "{said}");
 }
 
 #[test]
@@ -221,11 +182,7 @@ fn a_program_that_is_not_there_fails_with_its_name() {
     let bench = Bench::with(|config| config.commands = test_command(&["no-such-program"]));
     let outcome = bench.run("run_tests", &json!({}));
     assert_failed(&outcome, Failure::ProgramFailed);
-    assert!(
-        outcome.detail.contains("running `no-such-program`"),
-        "{}",
-        outcome.detail
-    );
+    assert!(outcome.detail.contains("running `no-such-program`"), "{}", outcome.detail);
 }
 
 #[test]
@@ -271,16 +228,6 @@ fn weaker_confinement_runs_only_where_it_is_permitted_and_is_recorded() {
     let outcome = without_landlock(true);
     assert_completed(&outcome);
     let layers = outcome.confinement.unwrap();
-    assert!(
-        layers.landlock_abi == 0
-            && layers.weaker_permitted
-            && layers.system_call_filter
-            && !layers.complete()
-    );
-    assert!(
-        layers
-            .to_string()
-            .starts_with("no landlock; system call filter;"),
-        "{layers}"
-    );
+    assert!(layers.landlock_abi == 0 && layers.weaker_permitted && layers.system_call_filter && !layers.complete());
+    assert!(layers.to_string().starts_with("no landlock; system call filter;"), "{layers}");
 }

@@ -1,9 +1,7 @@
 //! A project in a temporary folder, with an executor for it.
 
 use countersign_runner::action::{JSON, TEXT};
-use countersign_runner::{
-    ActionSpec, Cancel, Commands, Config, Executor, Failure, Manifest, Mode, Outcome, Status,
-};
+use countersign_runner::{ActionSpec, Cancel, Commands, Config, Executor, Failure, Manifest, Mode, Outcome, Status};
 use serde_json::Value;
 use std::fs;
 use std::path::{Path, PathBuf};
@@ -23,11 +21,7 @@ pub(crate) struct Bench {
 pub(crate) fn config(folder: &Path) -> Config {
     let project = folder.join("project");
     fs::create_dir_all(&project).unwrap();
-    let mut config = Config::new(
-        project,
-        folder.join("data"),
-        Manifest::parse(MANIFEST).unwrap(),
-    );
+    let mut config = Config::new(project, folder.join("data"), Manifest::parse(MANIFEST).unwrap());
     config.work = Some(folder.join("work"));
     config.executable = PathBuf::from(EXECUTABLE);
     config
@@ -48,10 +42,7 @@ impl Bench {
         let folder = TempDir::new().unwrap();
         let mut config = config(folder.path());
         change(&mut config);
-        Self {
-            executor: Executor::open(config).unwrap(),
-            folder,
-        }
+        Self { executor: Executor::open(config).unwrap(), folder }
     }
 
     pub(crate) fn project(&self, path: &str) -> PathBuf {
@@ -91,21 +82,12 @@ impl Bench {
     /// What must hold after every action: no work copy is left, and status and failure agree.
     fn check(&self, outcome: &Outcome) {
         assert_eq!(outcome.status == Status::Failed, outcome.failure.is_some());
-        assert_eq!(
-            fs::read_dir(self.folder.path().join("work"))
-                .unwrap()
-                .count(),
-            0,
-            "a work copy is left"
-        );
+        assert_eq!(fs::read_dir(self.folder.path().join("work")).unwrap().count(), 0, "a work copy is left");
     }
 }
 
 pub(crate) fn test_command(command: &[&str]) -> Commands {
-    Commands {
-        test: Some(command.iter().map(|&part| part.to_owned()).collect()),
-        ..Commands::default()
-    }
+    Commands { test: Some(command.iter().map(|&part| part.to_owned()).collect()), ..Commands::default() }
 }
 
 pub(crate) fn text(outcome: &Outcome) -> String {
@@ -121,17 +103,12 @@ pub(crate) fn stdout(outcome: &Outcome) -> String {
 pub(crate) fn stream(outcome: &Outcome, name: &str) -> String {
     assert_eq!(outcome.output.media_type, JSON, "{outcome:?}");
     let record: Value = serde_json::from_slice(&outcome.output.bytes).unwrap();
-    record[name].as_str().unwrap().to_owned()
+    record.get(name).unwrap().as_str().unwrap().to_owned()
 }
 
 pub(crate) fn assert_completed(outcome: &Outcome) {
     let output = String::from_utf8_lossy(&outcome.output.bytes);
-    assert_eq!(
-        outcome.status,
-        Status::Completed,
-        "{}: {output}",
-        outcome.detail
-    );
+    assert_eq!(outcome.status, Status::Completed, "{}: {output}", outcome.detail);
 }
 
 pub(crate) fn assert_failed(outcome: &Outcome, failure: Failure) {
@@ -140,7 +117,7 @@ pub(crate) fn assert_failed(outcome: &Outcome, failure: Failure) {
 
 /// Looks again and again until something is there, for at most a minute.
 pub(crate) fn await_some<T>(what: &str, mut look: impl FnMut() -> Option<T>) -> T {
-    let end = Instant::now() + Duration::from_secs(60);
+    let end = Instant::now() + Duration::from_mins(1);
     loop {
         if let Some(found) = look() {
             return found;
@@ -153,14 +130,11 @@ pub(crate) fn await_some<T>(what: &str, mut look: impl FnMut() -> Option<T>) -> 
 /// Whether a process runs. A zombie does not.
 pub(crate) fn runs(pid: &str) -> bool {
     let stat = fs::read_to_string(format!("/proc/{pid}/stat")).unwrap_or_default();
-    stat.rsplit_once(") ")
-        .is_some_and(|(_, rest)| !rest.starts_with('Z'))
+    stat.rsplit_once(") ").is_some_and(|(_, rest)| !rest.starts_with('Z'))
 }
 
 /// The numbers behind `name=` in some text.
 pub(crate) fn numbers<'a>(text: &'a str, name: &str) -> Vec<&'a str> {
     let prefix = format!("{name}=");
-    text.split_whitespace()
-        .filter_map(|word| word.strip_prefix(prefix.as_str()))
-        .collect()
+    text.split_whitespace().filter_map(|word| word.strip_prefix(prefix.as_str())).collect()
 }

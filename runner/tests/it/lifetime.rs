@@ -52,22 +52,13 @@ fn what_a_program_leaves_behind_is_killed_and_counted() {
     let outcome = Bench::script(&tell_all("exit 0")).run("run_tests", &json!({}));
     assert_completed(&outcome);
     assert_gone(&stdout(&outcome));
-    assert!(
-        outcome
-            .detail
-            .contains("processes behind, which were killed"),
-        "{}",
-        outcome.detail
-    );
+    assert!(outcome.detail.contains("processes behind, which were killed"), "{}", outcome.detail);
 }
 
 #[test]
 fn a_program_that_ignores_every_signal_is_killed() {
     let bench = Bench::script("trap '' TERM HUP INT QUIT; while true; do sleep 900; done");
-    assert_failed(
-        &bench.run_for(Duration::from_millis(500)),
-        Failure::TimedOut,
-    );
+    assert_failed(&bench.run_for(Duration::from_millis(500)), Failure::TimedOut);
 }
 
 #[test]
@@ -83,24 +74,14 @@ fn exit_codes_and_signals_are_told() {
 /// The file that a running script wrote in its work copy, once it is complete.
 fn told_by(work: &Path, name: &str) -> String {
     await_some(name, || {
-        let copy = fs::read_dir(work)
-            .ok()?
-            .flatten()
-            .next()?
-            .path()
-            .join("copy");
-        fs::read_to_string(copy.join(name))
-            .ok()
-            .filter(|text| text.ends_with("done\n"))
+        let copy = fs::read_dir(work).ok()?.flatten().next()?.path().join("copy");
+        fs::read_to_string(copy.join(name)).ok().filter(|text| text.ends_with("done\n"))
     })
 }
 
 #[test]
 fn cancelling_kills_at_once() {
-    let bench = Bench::script(&format!(
-        "{}; echo done >> told; exec sleep 900",
-        tell_all("true")
-    ));
+    let bench = Bench::script(&format!("{}; echo done >> told; exec sleep 900", tell_all("true")));
     let action = ActionSpec::new("run_tests", Mode::Commit, serde_json::Map::new());
     let cancel = Cancel::new();
     let (said, outcome) = std::thread::scope(|scope| {
@@ -119,8 +100,7 @@ fn cancelling_kills_at_once() {
 
 #[test]
 fn when_the_warden_is_killed_the_program_dies_and_the_action_fails() {
-    let bench =
-        Bench::script("echo warden=$PPID program=$$ > who; echo done >> who; exec sleep 900");
+    let bench = Bench::script("echo warden=$PPID program=$$ > who; echo done >> who; exec sleep 900");
     let action = ActionSpec::new("run_tests", Mode::Commit, serde_json::Map::new());
     let (who, outcome) = std::thread::scope(|scope| {
         let running = scope.spawn(|| bench.executor.run(&action, &Cancel::new()));
@@ -129,9 +109,7 @@ fn when_the_warden_is_killed_the_program_dies_and_the_action_fails() {
         (who, running.join().unwrap())
     });
     assert_failed(&outcome, Failure::Runner);
-    await_some("the end of the program", || {
-        (!runs(numbers(&who, "program")[0])).then_some(())
-    });
+    await_some("the end of the program", || (!runs(numbers(&who, "program")[0])).then_some(()));
 }
 
 /// Says to this test binary, started again, that it is the runner to be killed, and where.
@@ -140,10 +118,8 @@ const RUNNER_FOLDER: &str = "COUNTERSIGN_TEST_RUNNER_FOLDER";
 #[test]
 fn when_the_runner_is_killed_nothing_of_the_program_lives_on() {
     if let Some(folder) = std::env::var_os(RUNNER_FOLDER) {
-        let script = format!(
-            "{}; echo warden=$PPID pid=$$ >> told; echo done >> told; exec sleep 900",
-            tell_all("true")
-        );
+        let script =
+            format!("{}; echo warden=$PPID pid=$$ >> told; echo done >> told; exec sleep 900", tell_all("true"));
         let mut config = crate::harness::config(Path::new(&folder));
         config.commands = crate::harness::test_command(&["bash", "-c", &script]);
         let executor = countersign_runner::Executor::open(config).unwrap();
@@ -170,8 +146,7 @@ fn when_the_runner_is_killed_nothing_of_the_program_lives_on() {
         await_some("the end of a process", || (!runs(pid)).then_some(()));
     }
     // The next runner on the same data finds a clean work folder.
-    let executor =
-        countersign_runner::Executor::open(crate::harness::config(folder.path())).unwrap();
+    let executor = countersign_runner::Executor::open(crate::harness::config(folder.path())).unwrap();
     assert_eq!(fs::read_dir(folder.path().join("work")).unwrap().count(), 0);
     assert!(
         countersign_runner::Executor::open(crate::harness::config(folder.path())).is_err(),

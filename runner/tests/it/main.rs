@@ -1,9 +1,5 @@
 //! The executor with everything real: processes, kernel, files. Nothing is mocked and no server is needed.
-#![expect(
-    clippy::unwrap_used,
-    reason = "a test that cannot be set up has failed"
-)]
-#![expect(clippy::panic, reason = "so has one whose condition never comes")]
+#![expect(clippy::unwrap_used, reason = "a test that cannot be set up has failed")]
 
 mod cargo_project;
 mod confinement;

@@ -12,11 +12,8 @@ fn bench() -> Bench {
                   ln -s /etc/passwd out/link; cp source leftover";
     let build = ["bash", "-c", script].map(str::to_owned).to_vec();
     let bench = Bench::with(|config| {
-        config.commands = Commands {
-            build: Some(build),
-            build_outputs: Some(vec!["out".to_owned()]),
-            ..Commands::default()
-        };
+        config.commands =
+            Commands { build: Some(build), build_outputs: Some(vec!["out".to_owned()]), ..Commands::default() };
     });
     bench.write("source", "version 1\n");
     bench
@@ -40,14 +37,7 @@ fn what_a_build_makes_is_kept_and_can_be_published() {
     assert_eq!(bench.read("released/app-1"), "version 1\n");
     assert_eq!(released.artifacts[0].path, "released/app-1");
     assert_eq!(released.artifacts[0].sha256, built.artifacts[0].sha256);
-    assert_eq!(
-        fs::metadata(bench.project("released/app-1"))
-            .unwrap()
-            .permissions()
-            .mode()
-            & 0o777,
-        0o755
-    );
+    assert_eq!(fs::metadata(bench.project("released/app-1")).unwrap().permissions().mode() & 0o777, 0o755);
     assert_completed(&publish(&bench, &json!({"source": "out/app"})));
     assert_eq!(bench.read("released/app"), "version 1\n");
 }
@@ -63,15 +53,9 @@ fn a_different_release_is_replaced_only_when_asked() {
     assert!(again.changes.is_empty());
     bench.write("source", "version 2\n");
     assert_completed(&bench.run("build", &json!({})));
-    assert_failed(
-        &publish(&bench, &json!({"source": "out/app"})),
-        Failure::AlreadyReleased,
-    );
+    assert_failed(&publish(&bench, &json!({"source": "out/app"})), Failure::AlreadyReleased);
     assert_eq!(bench.read("released/app"), "version 1\n");
-    assert_completed(&publish(
-        &bench,
-        &json!({"source": "out/app", "replace": true}),
-    ));
+    assert_completed(&publish(&bench, &json!({"source": "out/app", "replace": true})));
     assert_eq!(bench.read("released/app"), "version 2\n");
 }
 
@@ -109,20 +93,8 @@ fn files_of_the_project_can_be_published_and_others_cannot() {
     assert!(!bench.project("released").exists());
     assert_completed(&publish(&bench, &json!({"source": "source"})));
     assert_eq!(bench.read("released/source"), "version 1\n");
-    assert_failed(
-        &publish(&bench, &json!({"source": "missing"})),
-        Failure::NotFound,
-    );
-    assert_failed(
-        &publish(&bench, &json!({"source": "out/link"})),
-        Failure::NotFound,
-    );
-    assert_failed(
-        &publish(&bench, &json!({"source": "source", "name": "../x"})),
-        Failure::PathRefused,
-    );
-    assert_failed(
-        &publish(&bench, &json!({"source": "source", "name": ".x"})),
-        Failure::PathRefused,
-    );
+    assert_failed(&publish(&bench, &json!({"source": "missing"})), Failure::NotFound);
+    assert_failed(&publish(&bench, &json!({"source": "out/link"})), Failure::NotFound);
+    assert_failed(&publish(&bench, &json!({"source": "source", "name": "../x"})), Failure::PathRefused);
+    assert_failed(&publish(&bench, &json!({"source": "source", "name": ".x"})), Failure::PathRefused);
 }

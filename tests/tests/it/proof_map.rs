@@ -24,10 +24,7 @@ fn tests() -> BTreeSet<String> {
         for line in text.lines().map(str::trim) {
             if line.starts_with("#[test]") || line.starts_with("#[tokio::test") {
                 after_attribute = true;
-            } else if let Some(rest) = line
-                .strip_prefix("fn ")
-                .or_else(|| line.strip_prefix("async fn "))
-            {
+            } else if let Some(rest) = line.strip_prefix("fn ").or_else(|| line.strip_prefix("async fn ")) {
                 if after_attribute {
                     names.insert(rest.split(['(', '<']).next().unwrap().to_owned());
                 }
@@ -43,17 +40,14 @@ fn every_named_test_exists() {
     let page = fs::read_to_string(Path::new(ROOT).join("docs/proof-map.md")).unwrap();
     let known = tests();
     let mut rows = 0;
-    for line in page.lines().filter(|line| {
-        line.starts_with("| ") && !line.starts_with("| claim") && !line.starts_with("|--")
-    }) {
+    for line in
+        page.lines().filter(|line| line.starts_with("| ") && !line.starts_with("| claim") && !line.starts_with("|--"))
+    {
         let last = line.trim_end_matches('|').rsplit('|').next().unwrap();
         let named: Vec<&str> = last.split('`').skip(1).step_by(2).collect();
         assert!(!named.is_empty(), "this row names no test: {line}");
         for name in named {
-            assert!(
-                known.contains(name),
-                "there is no test `{name}`, named in: {line}"
-            );
+            assert!(known.contains(name), "there is no test `{name}`, named in: {line}");
         }
         rows += 1;
     }

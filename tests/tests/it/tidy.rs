@@ -31,17 +31,8 @@ fn tracked(suffix: &str) -> Vec<PathBuf> {
 fn no_source_file_is_one_that_everything_lands_in() {
     for path in tracked(".rs") {
         let text = fs::read_to_string(&path).unwrap();
-        let lines = text
-            .split("#[cfg(test)]\nmod tests {")
-            .next()
-            .unwrap()
-            .lines()
-            .count();
-        assert!(
-            lines <= LINES_MAX,
-            "{} has {lines} lines, at most {LINES_MAX}",
-            path.display()
-        );
+        let lines = text.split("#[cfg(test)]\nmod tests {").next().unwrap().lines().count();
+        assert!(lines <= LINES_MAX, "{} has {lines} lines, at most {LINES_MAX}", path.display());
     }
 }
 
@@ -49,14 +40,8 @@ fn no_source_file_is_one_that_everything_lands_in() {
 fn modules_are_named_by_concept() {
     for path in tracked(".rs") {
         let stem = path.file_stem().unwrap().to_string_lossy().into_owned();
-        for bad in [
-            "utils", "util", "helpers", "helper", "common", "manager", "misc", "support",
-        ] {
-            assert!(
-                stem != bad && !stem.ends_with(&format!("_{bad}")),
-                "{}: name it by concept",
-                path.display()
-            );
+        for bad in ["utils", "util", "helpers", "helper", "common", "manager", "misc", "support"] {
+            assert!(stem != bad && !stem.ends_with(&format!("_{bad}")), "{}: name it by concept", path.display());
         }
     }
 }
@@ -82,27 +67,13 @@ fn nothing_is_unfinished() {
 #[test]
 fn pure_crates_read_no_clock_no_file_no_socket() {
     for path in tracked(".rs") {
-        let relative = path
-            .strip_prefix(ROOT)
-            .unwrap()
-            .to_string_lossy()
-            .into_owned();
-        let pure = ["proof/src/", "domain/src/", "inspect/src/"]
-            .iter()
-            .any(|start| relative.starts_with(start));
+        let relative = path.strip_prefix(ROOT).unwrap().to_string_lossy().into_owned();
+        let pure = ["proof/src/", "domain/src/", "inspect/src/"].iter().any(|start| relative.starts_with(start));
         if !pure || relative.contains("/tests") {
             continue;
         }
         let text = fs::read_to_string(&path).unwrap();
-        for word in [
-            "std::fs",
-            "std::net",
-            "std::process",
-            "std::env",
-            "SystemTime",
-            "Instant::now",
-            "std::thread",
-        ] {
+        for word in ["std::fs", "std::net", "std::process", "std::env", "SystemTime", "Instant::now", "std::thread"] {
             assert!(!text.contains(word), "{relative} names `{word}`");
         }
     }
@@ -110,26 +81,11 @@ fn pure_crates_read_no_clock_no_file_no_socket() {
 
 #[test]
 fn every_crate_says_what_is_in_scope() {
-    for name in [
-        "proof",
-        "domain",
-        "schemas",
-        "ledger",
-        "projections",
-        "client",
-        "api",
-        "runner",
-        "verifier",
-        "inspect",
-    ] {
+    for name in
+        ["proof", "domain", "schemas", "ledger", "projections", "client", "api", "runner", "verifier", "inspect"]
+    {
         let text = fs::read_to_string(Path::new(ROOT).join(name).join("src/lib.rs")).unwrap();
-        let header = text
-            .lines()
-            .take_while(|line| line.starts_with("//!"))
-            .count();
-        assert!(
-            (5..=60).contains(&header),
-            "{name}: the crate doc has {header} lines"
-        );
+        let header = text.lines().take_while(|line| line.starts_with("//!")).count();
+        assert!((5..=60).contains(&header), "{name}: the crate doc has {header} lines");
     }
 }

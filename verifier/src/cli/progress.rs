@@ -19,10 +19,7 @@ pub(super) struct Progress {
 
 impl Progress {
     pub(super) fn new() -> Self {
-        Self {
-            start: Instant::now(),
-            shown: Mutex::new(None),
-        }
+        Self { start: Instant::now(), shown: Mutex::new(None) }
     }
 
     /// Redraws the line, now and then.
@@ -34,28 +31,18 @@ impl Progress {
             return;
         }
         *shown = Some(now);
-        let millis = u64::try_from(elapsed.as_millis())
-            .unwrap_or(u64::MAX)
-            .max(1);
+        let millis = u64::try_from(elapsed.as_millis()).unwrap_or(u64::MAX).max(1);
         let rate = done.saturating_mul(1000) / millis;
         let left = total.saturating_sub(done) / rate.max(1);
         let percent = done.saturating_mul(100) / total.max(1);
         let (done, total, rate) = (grouped(done), grouped(total), grouped(rate));
         // Nothing depends on whether anybody can see it.
-        let _ = write!(
-            std::io::stderr(),
-            "\r\x1b[K{percent:3} %  {done} of {total} events, {rate}/s, {left} s left"
-        );
+        let _ = write!(std::io::stderr(), "\r\x1b[K{percent:3} %  {done} of {total} events, {rate}/s, {left} s left");
     }
 
     /// Removes the line.
     pub(super) fn clear(&self) {
-        if self
-            .shown
-            .lock()
-            .unwrap_or_else(PoisonError::into_inner)
-            .is_some()
-        {
+        if self.shown.lock().unwrap_or_else(PoisonError::into_inner).is_some() {
             let _ = write!(std::io::stderr(), "\r\x1b[K");
         }
     }

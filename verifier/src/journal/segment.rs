@@ -89,21 +89,11 @@ pub(super) struct Segment {
 
 impl Segment {
     /// Reads the header. The inner error is a sentence about what is wrong with it.
-    pub(super) fn open(
-        mut file: File,
-        length: u64,
-    ) -> io::Result<Result<(Self, Header), &'static str>> {
+    pub(super) fn open(mut file: File, length: u64) -> io::Result<Result<(Self, Header), &'static str>> {
         let mut bytes = Vec::with_capacity(SEGMENT_HEADER);
-        (&mut file)
-            .take(on_disk(SEGMENT_HEADER))
-            .read_to_end(&mut bytes)?;
+        (&mut file).take(on_disk(SEGMENT_HEADER)).read_to_end(&mut bytes)?;
         Ok(parse_header(&bytes).map(|(header, capacity)| {
-            let segment = Self {
-                file,
-                offset: on_disk(SEGMENT_HEADER),
-                length,
-                capacity,
-            };
+            let segment = Self { file, offset: on_disk(SEGMENT_HEADER), length, capacity };
             (segment, header)
         }))
     }
@@ -122,17 +112,10 @@ impl Segment {
             return Ok(Step::End);
         }
         let damaged = |detail: &str, is_cut_short| {
-            Ok(Step::Damaged(Damage {
-                detail: detail.to_owned(),
-                is_cut_short,
-                frame: None,
-            }))
+            Ok(Step::Damaged(Damage { detail: detail.to_owned(), is_cut_short, frame: None }))
         };
         if head.len() < FRAME_HEADER {
-            return damaged(
-                "the file ends inside a frame's header",
-                self.length < self.capacity,
-            );
+            return damaged("the file ends inside a frame's header", self.length < self.capacity);
         }
         let Some(header) = FrameHeader::parse(&head) else {
             return damaged("the frame's header does not match its checksum", false);
@@ -154,16 +137,9 @@ impl Segment {
             }
             (None, true) => damaged("the frame's lengths contradict each other", false),
             (frame, false) => {
-                let detail = if is_cut_short {
-                    "the frame was cut short"
-                } else {
-                    "the frame does not match its checksum"
-                };
-                Ok(Step::Damaged(Damage {
-                    detail: detail.to_owned(),
-                    is_cut_short,
-                    frame,
-                }))
+                let detail =
+                    if is_cut_short { "the frame was cut short" } else { "the frame does not match its checksum" };
+                Ok(Step::Damaged(Damage { detail: detail.to_owned(), is_cut_short, frame }))
             }
         }
     }
@@ -176,23 +152,14 @@ impl Segment {
         loop {
             let chunk = self.bytes(64 * 1024)?;
             if chunk.is_empty() {
-                return Ok(if count == 0 {
-                    Rest::Zeros
-                } else {
-                    Rest::Bytes(count)
-                });
+                return Ok(if count == 0 { Rest::Zeros } else { Rest::Bytes(count) });
             }
             if !is_zero(&chunk) {
-                let position = chunk
-                    .chunks(ALIGN)
-                    .position(|piece| FrameHeader::parse(piece).is_some());
+                let position = chunk.chunks(ALIGN).position(|piece| FrameHeader::parse(piece).is_some());
                 if let Some(position) = position {
-                    return Ok(Rest::Frame(
-                        at.saturating_add(on_disk(position.saturating_mul(ALIGN))),
-                    ));
+                    return Ok(Rest::Frame(at.saturating_add(on_disk(position.saturating_mul(ALIGN)))));
                 }
-                count =
-                    count.saturating_add(on_disk(chunk.iter().filter(|byte| **byte != 0).count()));
+                count = count.saturating_add(on_disk(chunk.iter().filter(|byte| **byte != 0).count()));
             }
             at = at.saturating_add(on_disk(chunk.len()));
         }
@@ -210,10 +177,7 @@ impl Frame {
     /// The leaves, in order.
     pub(super) fn leaves(&self) -> impl Iterator<Item = &[u8]> {
         let lengths = self.lengths.len().saturating_mul(4);
-        let mut rest = self
-            .bytes
-            .get(FRAME_HEADER.saturating_add(lengths)..)
-            .unwrap_or_default();
+        let mut rest = self.bytes.get(FRAME_HEADER.saturating_add(lengths)..).unwrap_or_default();
         self.lengths.iter().map_while(move |length| {
             let (leaf, behind) = rest.split_at_checked(*length)?;
             rest = behind;
@@ -232,9 +196,7 @@ struct FrameHeader {
 impl FrameHeader {
     fn parse(head: &[u8]) -> Option<Self> {
         let (body, _) = head.split_at_checked(FRAME_HEADER - 4)?;
-        if !body.starts_with(&FRAME_MAGIC)
-            || u32_at(head, FRAME_HEADER - 4)? != crc32c::crc32c(body)
-        {
+        if !body.starts_with(&FRAME_MAGIC) || u32_at(head, FRAME_HEADER - 4)? != crc32c::crc32c(body) {
             return None;
         }
         let header = Self {
@@ -244,8 +206,7 @@ impl FrameHeader {
             leaf_bytes: length_at(head, 20)?,
         };
         let fits = (1..=MAX_LEAVES).contains(&header.leaves) && header.leaf_bytes <= MAX_LEAF_BYTES;
-        (fits && u32_at(head, 24)? == 0 && header.length == header.expected_length())
-            .then_some(header)
+        (fits && u32_at(head, 24)? == 0 && header.length == header.expected_length()).then_some(header)
     }
 
     const fn expected_length(&self) -> usize {
@@ -255,31 +216,17 @@ impl FrameHeader {
 
     /// The parts of the frame, if its leaves have the length that they should have together.
     fn split(&self, bytes: Vec<u8>) -> Option<Frame> {
-        let table = bytes
-            .get(FRAME_HEADER..)?
-            .get(..self.leaves.checked_mul(4)?)?;
-        let lengths: Vec<usize> = (0..self.leaves)
-            .map(|n| length_at(table, n * 4))
-            .collect::<Option<_>>()?;
-        let total = lengths
-            .iter()
-            .try_fold(0_usize, |total, length| total.checked_add(*length))?;
+        let table = bytes.get(FRAME_HEADER..)?.get(..self.leaves.checked_mul(4)?)?;
+        let lengths: Vec<usize> = (0..self.leaves).map(|n| length_at(table, n * 4)).collect::<Option<_>>()?;
+        let total = lengths.iter().try_fold(0_usize, |total, length| total.checked_add(*length))?;
         let root = hash_at(&bytes, bytes.len().checked_sub(FRAME_TRAILER)?)?;
-        (total == self.leaf_bytes).then_some(Frame {
-            start: self.start,
-            root,
-            bytes,
-            lengths,
-        })
+        (total == self.leaf_bytes).then_some(Frame { start: self.start, root, bytes, lengths })
     }
 }
 
 fn parse_header(bytes: &[u8]) -> Result<(Header, u64), &'static str> {
     let checksum = u32_at(bytes, SEGMENT_HEADER - 4);
-    let Some(body) = bytes
-        .get(..SEGMENT_HEADER - 4)
-        .filter(|body| checksum == Some(crc32c::crc32c(body)))
-    else {
+    let Some(body) = bytes.get(..SEGMENT_HEADER - 4).filter(|body| checksum == Some(crc32c::crc32c(body))) else {
         return Err("the segment's header does not match its checksum");
     };
     if !body.starts_with(SEGMENT_MAGIC) || length_at(body, 12) != Some(SEGMENT_HEADER) {
@@ -290,14 +237,7 @@ fn parse_header(bytes: &[u8]) -> Result<(Header, u64), &'static str> {
     }
     let header = || {
         let (origin, first) = (hash_at(body, 16)?, LeafIndex::new(u64_at(body, 48)?));
-        Some((
-            Header {
-                origin,
-                first,
-                root_before: hash_at(body, 56)?,
-            },
-            u64_at(body, 88)?,
-        ))
+        Some((Header { origin, first, root_before: hash_at(body, 56)? }, u64_at(body, 88)?))
     };
     header().ok_or("this is no segment")
 }
@@ -318,9 +258,7 @@ fn lacks_sector(frame: &[u8], offset: u64) -> bool {
 
 fn is_zero(bytes: &[u8]) -> bool {
     // No early exit within a piece: that lets the compiler compare many bytes at a time.
-    bytes
-        .chunks(64)
-        .all(|piece| piece.iter().fold(0, |any, byte| any | byte) == 0)
+    bytes.chunks(64).all(|piece| piece.iter().fold(0, |any, byte| any | byte) == 0)
 }
 
 fn on_disk(length: usize) -> u64 {
@@ -332,19 +270,11 @@ fn length_at(bytes: &[u8], at: usize) -> Option<usize> {
 }
 
 fn u32_at(bytes: &[u8], at: usize) -> Option<u32> {
-    bytes
-        .get(at..)?
-        .first_chunk()
-        .copied()
-        .map(u32::from_le_bytes)
+    bytes.get(at..)?.first_chunk().copied().map(u32::from_le_bytes)
 }
 
 fn u64_at(bytes: &[u8], at: usize) -> Option<u64> {
-    bytes
-        .get(at..)?
-        .first_chunk()
-        .copied()
-        .map(u64::from_le_bytes)
+    bytes.get(at..)?.first_chunk().copied().map(u64::from_le_bytes)
 }
 
 fn hash_at(bytes: &[u8], at: usize) -> Option<Hash> {

@@ -46,11 +46,7 @@ impl<'s> Audit<'s> {
 
     /// Adds a bundle of the site.
     pub(crate) fn bundle(&mut self, bundle: Bundle) -> Result<(), Finding> {
-        let Bundle {
-            entries,
-            broken,
-            tile,
-        } = bundle;
+        let Bundle { entries, broken, tile } = bundle;
         // A tile that cannot be used is one breach, its entries' own are more telling; so those come first.
         let tile_holds = self.tiles.supply(tile);
         for entry in entries {
@@ -67,9 +63,7 @@ impl<'s> Audit<'s> {
         let (header, data) = (&entry.recorded.event.header, &entry.recorded.event.data);
         let checked = &mut self.checked;
         checked.events = checked.events.saturating_add(1);
-        checked.groups = checked
-            .groups
-            .saturating_add(u64::from(header.group == header.seq));
+        checked.groups = checked.groups.saturating_add(u64::from(header.group == header.seq));
         let is_decision = matches!(data, EventData::DecisionRecorded(_));
         checked.decisions = checked.decisions.saturating_add(u64::from(is_decision));
         self.follow(entry)
@@ -98,24 +92,13 @@ impl<'s> Audit<'s> {
         if self.frontier.size() == signed.size && got == expected {
             return Ok(());
         }
-        let detail = format!(
-            "the checkpoint of size {} signs root {expected}, the entries lead to {got}",
-            signed.size
-        );
+        let detail = format!("the checkpoint of size {} signs root {expected}, the entries lead to {got}", signed.size);
         Err(Finding::whole(Rule::CheckpointRoot, detail))
     }
 
     /// Replays what is left, and hands over what the replay found. `is_whole` says that no entry is wanting.
-    pub(crate) fn finish(
-        &mut self,
-        is_whole: bool,
-        findings: &mut Vec<Finding>,
-        report: &mut Report,
-    ) {
-        report.checked = Checked {
-            tiles: self.tiles.checked,
-            ..self.checked
-        };
+    pub(crate) fn finish(&mut self, is_whole: bool, findings: &mut Vec<Finding>, report: &mut Report) {
+        report.checked = Checked { tiles: self.tiles.checked, ..self.checked };
         if let (Some(replay), Some(history)) = (self.replay.take(), &self.history) {
             replay.finish(history, is_whole, findings, report);
         }

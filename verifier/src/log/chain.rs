@@ -55,20 +55,11 @@ impl Chain {
             return Err(Finding::expected(at, Rule::Prev, self.prev, h.prev));
         }
         if h.time < self.time {
-            return Err(Finding::expected(
-                at,
-                Rule::Time,
-                format_args!("{} or later", self.time),
-                h.time,
-            ));
+            return Err(Finding::expected(at, Rule::Time, format_args!("{} or later", self.time), h.time));
         }
         self.check_links(at, h)?;
         if matches!(event.data, EventData::LedgerCreated(_)) != (at.get() == 0) {
-            return Err(Finding::at(
-                at,
-                Rule::Genesis,
-                "`ledger.created` is the first event, and only the first",
-            ));
+            return Err(Finding::at(at, Rule::Genesis, "`ledger.created` is the first event, and only the first"));
         }
         self.push_subject(at, h, is_final(&event.data))?;
         self.next = at.next();
@@ -85,33 +76,20 @@ impl Chain {
             return Err(Finding::expected(at, Rule::Group, expected, h.group));
         }
         match h.causes.iter().find(|cause| **cause >= at) {
-            Some(cause) => Err(Finding::expected(
-                at,
-                Rule::Causes,
-                format_args!("earlier events than {at}"),
-                cause,
-            )),
+            Some(cause) => Err(Finding::expected(at, Rule::Causes, format_args!("earlier events than {at}"), cause)),
             None => Ok(()),
         }
     }
 
     /// A subject that is closed gets no more events; should its name come up again, it starts anew.
     fn push_subject(&mut self, at: LeafIndex, h: &Header, is_final: bool) -> Result<(), Finding> {
-        let expected = self
-            .versions
-            .get(&h.subject)
-            .copied()
-            .unwrap_or(0)
-            .saturating_add(1);
+        let expected = self.versions.get(&h.subject).copied().unwrap_or(0).saturating_add(1);
         if h.version != expected {
             let subject = h.subject.as_str();
             return Err(Finding::at(
                 at,
                 Rule::SubjectVersion,
-                format_args!(
-                    "expected version {expected} of `{subject}`, got {}",
-                    h.version
-                ),
+                format_args!("expected version {expected} of `{subject}`, got {}", h.version),
             ));
         }
         if is_final {

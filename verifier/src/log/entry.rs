@@ -22,11 +22,7 @@ pub(crate) struct Entry {
 }
 
 /// Checks the entry at `index`.
-pub(crate) fn check(
-    index: LeafIndex,
-    bytes: &[u8],
-    event_key: &PublicKey,
-) -> Result<Entry, Finding> {
+pub(crate) fn check(index: LeafIndex, bytes: &[u8], event_key: &PublicKey) -> Result<Entry, Finding> {
     let leaf = Leaf::parse(bytes).map_err(|error| malformed(index, &error))?;
     check_signature(index, &leaf, event_key)?;
     let event = Event::parse(leaf.payload).map_err(|error| {
@@ -40,26 +36,14 @@ pub(crate) fn check(
         index,
         leaf_hash: merkle::leaf_hash(bytes),
         payload_hash: sha256(leaf.payload),
-        recorded: Recorded {
-            event,
-            payload: leaf.payload.to_vec(),
-        },
+        recorded: Recorded { event, payload: leaf.payload.to_vec() },
     })
 }
 
 /// The ledger writes exactly one signature; a second one would be a second spelling of the same event.
-pub(crate) fn check_signature(
-    index: LeafIndex,
-    leaf: &Leaf<'_>,
-    event_key: &PublicKey,
-) -> Result<(), Finding> {
+pub(crate) fn check_signature(index: LeafIndex, leaf: &Leaf<'_>, event_key: &PublicKey) -> Result<(), Finding> {
     let [signature] = leaf.signatures.as_slice() else {
-        return Err(Finding::expected(
-            index,
-            Rule::EventKey,
-            "one signature",
-            leaf.signatures.len(),
-        ));
+        return Err(Finding::expected(index, Rule::EventKey, "one signature", leaf.signatures.len()));
     };
     leaf.verify(event_key).map_err(|error| match error {
         EnvelopeError::NotSigned { keyid } => Finding::expected(
@@ -75,9 +59,7 @@ pub(crate) fn check_signature(
 /// Names what is wrong with bytes that are no leaf.
 pub(crate) fn malformed(index: LeafIndex, error: &LeafError) -> Finding {
     let rule = match error {
-        LeafError::Payload(json) if *json.kind() == JsonErrorKind::NotCanonical => {
-            Rule::LeafSpelling
-        }
+        LeafError::Payload(json) if *json.kind() == JsonErrorKind::NotCanonical => Rule::LeafSpelling,
         LeafError::Signature { .. } => Rule::EventSignature,
         LeafError::Size { .. }
         | LeafError::Frame { .. }
@@ -93,9 +75,9 @@ pub(crate) fn split(bundle: &[u8]) -> (Vec<&[u8]>, bool) {
     let mut entries = Vec::new();
     let mut rest = bundle;
     while !rest.is_empty() {
-        let next = rest.split_first_chunk::<2>().and_then(|(length, rest)| {
-            rest.split_at_checked(usize::from(u16::from_be_bytes(*length)))
-        });
+        let next = rest
+            .split_first_chunk::<2>()
+            .and_then(|(length, rest)| rest.split_at_checked(usize::from(u16::from_be_bytes(*length))));
         let Some((entry, behind)) = next else {
             return (entries, true);
         };

@@ -22,34 +22,16 @@ pub(crate) struct Identity {
 
 impl Identity {
     /// Whether this is the log whose checkpoints `key` signs, and whose root key is the one that the user pinned.
-    pub(crate) fn check(
-        &self,
-        key: &VerifierKey,
-        root: Option<&VerifierKey>,
-    ) -> Result<(), Finding> {
+    pub(crate) fn check(&self, key: &VerifierKey, root: Option<&VerifierKey>) -> Result<(), Finding> {
         if self.checkpoint != *key {
-            let named = format!(
-                "the genesis of `{}` names {:08x}",
-                self.origin,
-                self.checkpoint.hash()
-            );
+            let named = format!("the genesis of `{}` names {:08x}", self.origin, self.checkpoint.hash());
             let expected = format!("checkpoint key {:08x} of `{}`", key.hash(), key.name());
-            return Err(Finding::expected(
-                FIRST,
-                Rule::CheckpointKey,
-                expected,
-                named,
-            ));
+            return Err(Finding::expected(FIRST, Rule::CheckpointKey, expected, named));
         }
         match root {
             Some(root) if *root != self.root => {
                 let (expected, got) = (root.key().key_id(), self.root.key().key_id());
-                Err(Finding::expected(
-                    FIRST,
-                    Rule::RootKey,
-                    format_args!("root key {expected}"),
-                    got,
-                ))
+                Err(Finding::expected(FIRST, Rule::RootKey, format_args!("root key {expected}"), got))
             }
             _ => Ok(()),
         }
@@ -63,8 +45,7 @@ const FIRST: LeafIndex = LeafIndex::new(0);
 pub(crate) fn read(leaf: &[u8]) -> Result<Identity, Finding> {
     let leaf = Leaf::parse(leaf).map_err(|error| entry::malformed(FIRST, &error))?;
     // The keys to check it with stand inside, so it is read first and believed afterwards.
-    let event =
-        Event::parse(leaf.payload).map_err(|error| Finding::at(FIRST, Rule::Event, error))?;
+    let event = Event::parse(leaf.payload).map_err(|error| Finding::at(FIRST, Rule::Event, error))?;
     let EventData::LedgerCreated(created) = &event.data else {
         return Err(Finding::expected(
             FIRST,
@@ -82,27 +63,19 @@ pub(crate) fn read(leaf: &[u8]) -> Result<Identity, Finding> {
 fn identity(created: &LedgerCreated) -> Result<Identity, Finding> {
     let genesis = &created.genesis;
     let key = |what: &str, line: &str| {
-        let key = VerifierKey::parse(line).map_err(|error| {
-            Finding::at(FIRST, Rule::Genesis, format_args!("{what} key: {error}"))
-        })?;
+        let key = VerifierKey::parse(line)
+            .map_err(|error| Finding::at(FIRST, Rule::Genesis, format_args!("{what} key: {error}")))?;
         match key.kind() {
             KeyKind::Ed25519 => Ok(key),
-            KeyKind::Cosignature => Err(Finding::at(
-                FIRST,
-                Rule::Genesis,
-                format_args!("the {what} key is a witness's"),
-            )),
+            KeyKind::Cosignature => {
+                Err(Finding::at(FIRST, Rule::Genesis, format_args!("the {what} key is a witness's")))
+            }
         }
     };
     let checkpoint = key("checkpoint", &genesis.checkpoint)?;
     if checkpoint.name().as_str() != genesis.origin {
         let got = format!("a checkpoint key named `{}`", checkpoint.name());
-        return Err(Finding::expected(
-            FIRST,
-            Rule::Genesis,
-            format_args!("the origin `{}`", genesis.origin),
-            got,
-        ));
+        return Err(Finding::expected(FIRST, Rule::Genesis, format_args!("the origin `{}`", genesis.origin), got));
     }
     Ok(Identity {
         origin: genesis.origin.clone(),
@@ -116,13 +89,7 @@ fn identity(created: &LedgerCreated) -> Result<Identity, Finding> {
 
 fn check_root(created: &LedgerCreated, identity: &Identity) -> Result<(), Finding> {
     let (envelope, origin) = (&created.authored, identity.origin.as_str());
-    authored::check(
-        envelope,
-        identity.root.key(),
-        StatementKind::Genesis,
-        origin,
-        &created.genesis,
-    )
-    .map(|_| ())
-    .map_err(|no| Finding::at(FIRST, Rule::RootStatement, no))
+    authored::check(envelope, identity.root.key(), StatementKind::Genesis, origin, &created.genesis)
+        .map(|_| ())
+        .map_err(|no| Finding::at(FIRST, Rule::RootStatement, no))
 }

@@ -27,11 +27,7 @@ pub(crate) fn text(note: &[u8]) -> Result<&str, Finding> {
 /// The size that a checkpoint names, even if it is otherwise unreadable: for a report, never for a check.
 pub(crate) fn readable_size(note: &[u8]) -> Option<TreeSize> {
     let line = note.split(|byte| *byte == b'\n').nth(1)?;
-    std::str::from_utf8(line)
-        .ok()?
-        .parse()
-        .ok()
-        .map(TreeSize::new)
+    std::str::from_utf8(line).ok()?.parse().ok().map(TreeSize::new)
 }
 
 /// What a note says, whoever signed it.
@@ -48,61 +44,32 @@ pub(crate) fn open(note: &str, trust: &Trust, own: Option<&VerifierKey>) -> Resu
         Trust::Key(key) => (key, None),
         Trust::Policy(policy) => (policy_key(&claimed, policy)?, Some(policy)),
         Trust::SelfAsserted => {
-            let missing = || {
-                Finding::whole(
-                    Rule::GenesisMissing,
-                    "there is no genesis to take the log's key from",
-                )
-            };
+            let missing = || Finding::whole(Rule::GenesisMissing, "there is no genesis to take the log's key from");
             (own.ok_or_else(missing)?, None)
         }
     };
     let checkpoint = Checkpoint::open(note, key).map_err(|error| {
         let size = claimed.size;
-        Finding::whole(
-            Rule::CheckpointSignature,
-            format_args!("checkpoint of size {size}: {error}"),
-        )
+        Finding::whole(Rule::CheckpointSignature, format_args!("checkpoint of size {size}: {error}"))
     })?;
-    let mut head = Head {
-        checkpoint,
-        key: key.clone(),
-        witnesses: Vec::new(),
-        unmet: None,
-    };
+    let mut head = Head { checkpoint, key: key.clone(), witnesses: Vec::new(), unmet: None };
     if let Some(policy) = policy {
         witness(note, policy, &mut head)?;
     }
     Ok(head)
 }
 
-fn policy_key<'p>(
-    claimed: &Checkpoint,
-    policy: &'p TrustPolicy,
-) -> Result<&'p VerifierKey, Finding> {
-    policy
-        .logs()
-        .iter()
-        .find(|key| key.name().as_str() == claimed.origin)
-        .ok_or_else(|| {
-            let names: Vec<&str> = policy
-                .logs()
-                .iter()
-                .map(|key| key.name().as_str())
-                .collect();
-            let detail = format!(
-                "the trust policy knows {}, not `{}`",
-                names.join(", "),
-                claimed.origin
-            );
-            Finding::whole(Rule::CheckpointSignature, detail)
-        })
+fn policy_key<'p>(claimed: &Checkpoint, policy: &'p TrustPolicy) -> Result<&'p VerifierKey, Finding> {
+    policy.logs().iter().find(|key| key.name().as_str() == claimed.origin).ok_or_else(|| {
+        let names: Vec<&str> = policy.logs().iter().map(|key| key.name().as_str()).collect();
+        let detail = format!("the trust policy knows {}, not `{}`", names.join(", "), claimed.origin);
+        Finding::whole(Rule::CheckpointSignature, detail)
+    })
 }
 
 /// Counts the witnesses. A signature that claims to be by a known witness and does not verify condemns the note.
 fn witness(note: &str, policy: &TrustPolicy, head: &mut Head) -> Result<(), Finding> {
-    let note =
-        Note::parse(note).map_err(|error| Finding::whole(Rule::CheckpointMalformed, error))?;
+    let note = Note::parse(note).map_err(|error| Finding::whole(Rule::CheckpointMalformed, error))?;
     let mut signed = BTreeSet::new();
     for (name, key) in policy.witnesses() {
         match note.verify(std::slice::from_ref(key)) {
@@ -111,10 +78,7 @@ fn witness(note: &str, policy: &TrustPolicy, head: &mut Head) -> Result<(), Find
             }
             Err(proof::NoteError::NoKnownKey) => {}
             Err(error) => {
-                return Err(Finding::whole(
-                    Rule::CheckpointSignature,
-                    format_args!("witness `{name}`: {error}"),
-                ));
+                return Err(Finding::whole(Rule::CheckpointSignature, format_args!("witness `{name}`: {error}")));
             }
         }
     }

@@ -39,11 +39,7 @@ impl History {
 
     /// The root of the tree of the first `size` leaves, if there were ever so many.
     pub(crate) fn root_at(&self, size: TreeSize) -> Option<Hash> {
-        if size > self.size() {
-            None
-        } else {
-            root_at(self, size).ok()
-        }
+        if size > self.size() { None } else { root_at(self, size).ok() }
     }
 }
 
@@ -55,14 +51,8 @@ impl HashSource for History {
             return self.upper.subtree(level, index);
         }
         let missing = MissingSubtree { level, index };
-        let start = usize::try_from(index)
-            .ok()
-            .and_then(|index| index.checked_mul(1_usize << level))
-            .ok_or(missing)?;
-        let leaves = self
-            .leaves
-            .get(start..)
-            .and_then(|leaves| leaves.get(..1_usize << level));
+        let start = usize::try_from(index).ok().and_then(|index| index.checked_mul(1_usize << level)).ok_or(missing)?;
+        let leaves = self.leaves.get(start..).and_then(|leaves| leaves.get(..1_usize << level));
         leaves.and_then(complete_root).ok_or(missing)
     }
 }
@@ -88,11 +78,8 @@ mod tests {
 
     #[test]
     fn every_size_has_the_root_it_had() {
-        let (mut history, mut frontier, mut roots) = (
-            History::default(),
-            Frontier::new(),
-            vec![Frontier::new().root()],
-        );
+        let (mut history, mut frontier, mut roots) =
+            (History::default(), Frontier::new(), vec![Frontier::new().root()]);
         for n in 0..300_u32 {
             let hash = leaf_hash(&n.to_be_bytes());
             history.push(hash);

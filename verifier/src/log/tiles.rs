@@ -31,13 +31,7 @@ struct Level {
 impl<'s> Tiles<'s> {
     /// Nothing compared yet.
     pub(crate) fn new(site: &'s dyn Source, size: TreeSize) -> Self {
-        Self {
-            site,
-            size,
-            levels: vec![Level::default()],
-            checked: 0,
-            missing: Vec::new(),
-        }
+        Self { site, size, levels: vec![Level::default()], checked: 0, missing: Vec::new() }
     }
 
     /// The next tile of level 0, which was read ahead of time.
@@ -53,10 +47,8 @@ impl<'s> Tiles<'s> {
     pub(crate) fn push(&mut self, leaf_hash: Hash) -> Result<(), Finding> {
         let mut hash = leaf_hash;
         for level in 0..=u8::MAX {
-            let starts_tile = self
-                .levels
-                .get(usize::from(level))
-                .is_none_or(|state| state.growing.size() == TreeSize::ZERO);
+            let starts_tile =
+                self.levels.get(usize::from(level)).is_none_or(|state| state.growing.size() == TreeSize::ZERO);
             if level > 0 && starts_tile {
                 self.next_tile(level)?;
             }
@@ -74,18 +66,12 @@ impl<'s> Tiles<'s> {
 
     /// Reads the tile that the next hash of a higher level belongs to.
     fn next_tile(&mut self, level: u8) -> Result<(), Finding> {
-        let count = self
-            .levels
-            .get(usize::from(level))
-            .map_or(0, |state| state.count);
+        let count = self.levels.get(usize::from(level)).map_or(0, |state| state.count);
         let tile = site::read_tile(self.site, level, count / site::WIDTH, self.size);
         let published = self.keep(tile)?;
         match self.levels.get_mut(usize::from(level)) {
             Some(state) => state.published = published,
-            None => self.levels.push(Level {
-                published,
-                ..Level::default()
-            }),
+            None => self.levels.push(Level { published, ..Level::default() }),
         }
         Ok(())
     }
@@ -110,22 +96,10 @@ impl Level {
     /// Adds a hash; says whether the tile is full now.
     fn push(&mut self, level: u8, hash: &Hash) -> Result<bool, Finding> {
         let place = self.growing.size().get();
-        let published = self
-            .published
-            .as_ref()
-            .and_then(|tile| tile.get(usize::try_from(place).ok()?));
+        let published = self.published.as_ref().and_then(|tile| tile.get(usize::try_from(place).ok()?));
         if let Some(other) = published.filter(|other| *other != hash) {
-            let what = format!(
-                "hash {place} of tile {} of level {level}",
-                self.count / site::WIDTH
-            );
-            return Err(Finding::hash(
-                site::first_leaf(level, self.count),
-                Rule::TileHash,
-                &what,
-                hash,
-                other,
-            ));
+            let what = format!("hash {place} of tile {} of level {level}", self.count / site::WIDTH);
+            return Err(Finding::hash(site::first_leaf(level, self.count), Rule::TileHash, &what, hash, other));
         }
         self.count = self.count.saturating_add(1);
         self.growing.push(*hash);

@@ -40,9 +40,7 @@ pub(crate) struct Task<'a> {
 /// Calls `consume` for each bundle in order, until it breaks off.
 pub(crate) fn walk(task: Task<'_>, mut consume: impl FnMut(Bundle) -> ControlFlow<()>) {
     let bundles = site::bundles(task.size);
-    let workers = u64::try_from(task.threads)
-        .unwrap_or(1)
-        .clamp(1, bundles.max(1));
+    let workers = u64::try_from(task.threads).unwrap_or(1).clamp(1, bundles.max(1));
     let next = AtomicU64::new(0);
     let window = Window::new(workers.saturating_mul(AHEAD));
     let (sender, receiver) = mpsc::channel();
@@ -53,10 +51,7 @@ pub(crate) fn walk(task: Task<'_>, mut consume: impl FnMut(Bundle) -> ControlFlo
             scope.spawn(move || {
                 loop {
                     let index = next.fetch_add(1, Ordering::Relaxed);
-                    if index >= bundles
-                        || !window.wait_for(index)
-                        || sender.send((index, read(task, index))).is_err()
-                    {
+                    if index >= bundles || !window.wait_for(index) || sender.send((index, read(task, index))).is_err() {
                         return;
                     }
                 }
@@ -81,63 +76,35 @@ fn read(task: Task<'_>, index: u64) -> Bundle {
     let piece = match site::read_bundle(task.site, index, task.size) {
         Ok(read) => read,
         Err(finding) => {
-            return Bundle {
-                entries: Vec::new(),
-                broken: Some(finding),
-                tile,
-            };
+            return Bundle { entries: Vec::new(), broken: Some(finding), tile };
         }
     };
     let (parts, cut_short) = entry::split(&piece.bytes);
     let mut entries = Vec::with_capacity(parts.len());
     let first = site::first_leaf(0, index.saturating_mul(site::WIDTH)).get();
-    for (at, part) in (first..)
-        .map(LeafIndex::new)
-        .zip(parts.iter().take(usize::from(piece.width)))
-    {
+    for (at, part) in (first..).map(LeafIndex::new).zip(parts.iter().take(usize::from(piece.width))) {
         match entry::check(at, part, task.event_key) {
             Ok(entry) => entries.push(entry),
             Err(finding) => {
-                return Bundle {
-                    entries,
-                    broken: Some(finding),
-                    tile,
-                };
+                return Bundle { entries, broken: Some(finding), tile };
             }
         }
     }
     let broken = check_count(first, &parts, &piece, cut_short).err();
-    Bundle {
-        entries,
-        broken,
-        tile,
-    }
+    Bundle { entries, broken, tile }
 }
 
 /// A bundle holds as many entries as its address says.
-fn check_count(
-    first: u64,
-    parts: &[&[u8]],
-    piece: &site::Piece,
-    cut_short: bool,
-) -> Result<(), Finding> {
+fn check_count(first: u64, parts: &[&[u8]], piece: &site::Piece, cut_short: bool) -> Result<(), Finding> {
     let has = u64::try_from(parts.len()).unwrap_or(u64::MAX);
     let behind = LeafIndex::new(first.saturating_add(has.min(u64::from(piece.width))));
     if cut_short {
-        return Err(Finding::at(
-            behind,
-            Rule::Bundle,
-            "the bundle breaks off inside an entry",
-        ));
+        return Err(Finding::at(behind, Rule::Bundle, "the bundle breaks off inside an entry"));
     }
     if has == u64::from(piece.holds) {
         return Ok(());
     }
-    Err(Finding::at(
-        behind,
-        Rule::Bundle,
-        format_args!("expected a bundle of {} entries, got {has}", piece.holds),
-    ))
+    Err(Finding::at(behind, Rule::Bundle, format_args!("expected a bundle of {} entries, got {has}", piece.holds)))
 }
 
 /// How far the consumer is, for workers to wait on.
@@ -150,11 +117,7 @@ struct Window {
 
 impl Window {
     const fn new(ahead: u64) -> Self {
-        Self {
-            ahead,
-            consumed: Mutex::new(Some(0)),
-            moved: Condvar::new(),
-        }
+        Self { ahead, consumed: Mutex::new(Some(0)), moved: Condvar::new() }
     }
 
     fn lock(&self) -> MutexGuard<'_, Option<u64>> {
@@ -163,13 +126,9 @@ impl Window {
 
     /// Waits until bundle `index` is close enough; says whether it is still wanted.
     fn wait_for(&self, index: u64) -> bool {
-        let far = |consumed: &mut Option<u64>| {
-            consumed.is_some_and(|consumed| index >= consumed.saturating_add(self.ahead))
-        };
-        let consumed = self
-            .moved
-            .wait_while(self.lock(), far)
-            .unwrap_or_else(PoisonError::into_inner);
+        let far =
+            |consumed: &mut Option<u64>| consumed.is_some_and(|consumed| index >= consumed.saturating_add(self.ahead));
+        let consumed = self.moved.wait_while(self.lock(), far).unwrap_or_else(PoisonError::into_inner);
         consumed.is_some()
     }
 

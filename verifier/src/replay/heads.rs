@@ -18,29 +18,22 @@ struct Seen {
 pub(super) fn check(event: &Event, history: &History) -> Result<(), Finding> {
     let at = event.header.seq;
     // A statement that cannot be read is a matter of authorship, and was judged as such.
-    let Some(seen) = statement(&event.data)
-        .and_then(|envelope| serde_json::from_slice::<Seen>(&envelope.payload).ok())
+    let Some(seen) = statement(&event.data).and_then(|envelope| serde_json::from_slice::<Seen>(&envelope.payload).ok())
     else {
         return Ok(());
     };
     let SeenHead { size, root } = seen.checkpoint;
     if size.get() > at.get() {
-        let detail =
-            format!("the author had seen a head of {size} events before there were so many");
+        let detail = format!("the author had seen a head of {size} events before there were so many");
         return Err(Finding::at(at, Rule::ForkedHead, detail));
     }
     match history.root_at(size) {
         Some(ours) if ours == root => Ok(()),
         Some(ours) => {
-            let detail =
-                format!("the author had seen root {root} at size {size}, this log had {ours}");
+            let detail = format!("the author had seen root {root} at size {size}, this log had {ours}");
             Err(Finding::at(at, Rule::ForkedHead, detail))
         }
-        None => Err(Finding::at(
-            at,
-            Rule::ForkedHead,
-            format_args!("there is no root at size {size}"),
-        )),
+        None => Err(Finding::at(at, Rule::ForkedHead, format_args!("there is no root at size {size}"))),
     }
 }
 
@@ -53,9 +46,7 @@ fn statement(data: &EventData) -> Option<&Envelope> {
         EventData::KeyCreated(created) => created.authored.as_ref(),
         EventData::IntentCreated(created) => created.authored.as_ref(),
         EventData::ProposalSubmitted(submitted) => submitted.authored.as_ref(),
-        EventData::ApprovalGranted(answered) | EventData::ApprovalDenied(answered) => {
-            answered.authored.as_ref()
-        }
+        EventData::ApprovalGranted(answered) | EventData::ApprovalDenied(answered) => answered.authored.as_ref(),
         EventData::ResultRecorded(result) => result.authored.as_ref(),
         EventData::KeyDisabled(_)
         | EventData::KeyEnabled(_)

@@ -24,22 +24,13 @@ impl Views {
         let view = |projection| {
             let folded = Folded::new(projection);
             let empty = folded.attested().digest;
-            View {
-                folded,
-                digests: vec![(0, empty)],
-            }
+            View { folded, digests: vec![(0, empty)] }
         };
-        Self {
-            views: ALL.into_iter().map(view).collect(),
-        }
+        Self { views: ALL.into_iter().map(view).collect() }
     }
 
     /// Folds the next event, after comparing what it attests.
-    pub(super) fn push(
-        &mut self,
-        event: &Event,
-        insufficient: &mut Vec<Finding>,
-    ) -> Result<(), Finding> {
+    pub(super) fn push(&mut self, event: &Event, insufficient: &mut Vec<Finding>) -> Result<(), Finding> {
         let at = event.header.seq;
         if let EventData::ProjectionAttested(attested) = &event.data {
             for projection in &attested.projections {
@@ -60,18 +51,13 @@ impl Views {
         attested: &ProjectionAttested,
         projection: &ProjectionDigest,
     ) -> Result<Option<Finding>, Finding> {
-        let ProjectionDigest {
-            name,
-            version,
-            digest,
-        } = projection;
+        let ProjectionDigest { name, version, digest } = projection;
         let known = self.views.iter().find(|view| {
             let ours = view.folded.attested();
             ours.name == *name && ours.version == *version
         });
         let Some(view) = known else {
-            let detail =
-                format!("this build does not know version {version} of the read model `{name}`");
+            let detail = format!("this build does not know version {version} of the read model `{name}`");
             return Ok(Some(Finding::at(at, Rule::ProjectionUnknown, detail)));
         };
         let ours = view.at(attested.position.get());
@@ -79,13 +65,7 @@ impl Views {
             return Ok(None);
         }
         let what = format!("`{name}` after {} events", attested.position);
-        Err(Finding::hash(
-            at,
-            Rule::ProjectionDigest,
-            &what,
-            &ours,
-            digest,
-        ))
+        Err(Finding::hash(at, Rule::ProjectionDigest, &what, &ours, digest))
     }
 }
 
@@ -94,16 +74,13 @@ impl View {
         self.folded.apply(event);
         let digest = self.folded.attested().digest;
         if self.digests.last().is_none_or(|(_, last)| *last != digest) {
-            self.digests
-                .push((event.header.seq.size_after().get(), digest));
+            self.digests.push((event.header.seq.size_after().get(), digest));
         }
     }
 
     /// The digest of the fold of the first `position` events.
     fn at(&self, position: u64) -> Hash {
         let behind = self.digests.partition_point(|(at, _)| *at <= position);
-        self.digests
-            .get(behind.saturating_sub(1))
-            .map_or(Hash::ZERO, |(_, digest)| *digest)
+        self.digests.get(behind.saturating_sub(1)).map_or(Hash::ZERO, |(_, digest)| *digest)
     }
 }

@@ -13,10 +13,7 @@ pub(super) fn write(report: &Report, colour: bool) -> String {
     out.verdict(report, colour);
     match report.command {
         CommandName::Log | CommandName::Replay => out.log(report),
-        CommandName::Receipt => report
-            .receipts
-            .iter()
-            .for_each(|receipt| out.receipt(receipt)),
+        CommandName::Receipt => report.receipts.iter().for_each(|receipt| out.receipt(receipt)),
         CommandName::Consistency => out.heads(report),
     }
     if report.verdict != Verdict::Error {
@@ -45,21 +42,11 @@ impl Text {
             Verdict::Insufficient => ("NOT ENOUGH EVIDENCE", "1;33"),
             Verdict::Error => ("COULD NOT VERIFY", "1;35"),
         };
-        let word = if colour {
-            format!("\x1b[{code}m{word}\x1b[0m")
-        } else {
-            word.to_owned()
-        };
-        let what = report
-            .origin
-            .as_ref()
-            .map_or(report.source.as_str(), String::as_str);
+        let word = if colour { format!("\x1b[{code}m{word}\x1b[0m") } else { word.to_owned() };
+        let what = report.origin.as_ref().map_or(report.source.as_str(), String::as_str);
         let _ = writeln!(self.0, "{word}  {what}\n");
         for (position, problem) in report.problems.iter().enumerate() {
-            let place = problem.index.map_or_else(
-                || "no single event".to_owned(),
-                |index| format!("event {index}"),
-            );
+            let place = problem.index.map_or_else(|| "no single event".to_owned(), |index| format!("event {index}"));
             let label = if position == 0 { "first bad" } else { "also" };
             if report.verdict == Verdict::Error {
                 self.line("because", &problem.detail);
@@ -78,10 +65,7 @@ impl Text {
             return;
         }
         if let (Some(size), Some(root)) = (report.size, report.root) {
-            self.line(
-                "head",
-                format_args!("{} events, root {root}", grouped(size.get())),
-            );
+            self.line("head", format_args!("{} events, root {root}", grouped(size.get())));
         }
         let checked = report.checked;
         self.line(
@@ -96,20 +80,13 @@ impl Text {
         if let Some(journal) = &report.journal {
             let beyond = match journal.beyond_published_head {
                 0 => "none beyond the published head".to_owned(),
-                beyond => format!(
-                    "{} of them beyond the published head, under no signature of a head yet",
-                    grouped(beyond)
-                ),
+                beyond => {
+                    format!("{} of them beyond the published head, under no signature of a head yet", grouped(beyond))
+                }
             };
-            self.line(
-                "journal",
-                format_args!("{} events, {beyond}", grouped(journal.events)),
-            );
+            self.line("journal", format_args!("{} events, {beyond}", grouped(journal.events)));
             if let Some(torn) = &journal.torn {
-                self.line(
-                    "",
-                    format_args!("a frame at its end was never acknowledged: {torn}"),
-                );
+                self.line("", format_args!("a frame at its end was never acknowledged: {torn}"));
             }
         }
         self.decisions(report);
@@ -128,10 +105,7 @@ impl Text {
             ),
             None => self.line(
                 "decisions",
-                format_args!(
-                    "{} recorded, none re-derived: `replay` does that",
-                    grouped(report.checked.decisions)
-                ),
+                format_args!("{} recorded, none re-derived: `replay` does that", grouped(report.checked.decisions)),
             ),
         }
         match report.statements {
@@ -140,10 +114,7 @@ impl Text {
                 self.line("approvals", authors(statements.approvals));
                 self.line("results", authors(statements.results));
             }
-            None => self.line(
-                "statements",
-                "authors' signatures not checked: `replay` does that",
-            ),
+            None => self.line("statements", "authors' signatures not checked: `replay` does that"),
         }
         if let Some(attested) = report.attested {
             self.line(
@@ -162,15 +133,10 @@ impl Text {
     fn receipt(&mut self, receipt: &ReceiptReport) {
         let _ = writeln!(self.0, "  {}: {}", receipt.file, receipt.verdict.as_str());
         if let (Some(size), Some(root)) = (receipt.size, receipt.root) {
-            self.line(
-                "  head",
-                format_args!("{} events, root {root}", grouped(size.get())),
-            );
+            self.line("  head", format_args!("{} events, root {root}", grouped(size.get())));
         }
         for entry in &receipt.entries {
-            let ruling = entry
-                .ruling
-                .map_or_else(String::new, |ruling| format!(": {ruling}"));
+            let ruling = entry.ruling.map_or_else(String::new, |ruling| format!(": {ruling}"));
             self.line(
                 &format!("  event {}", entry.index),
                 format_args!("{} of {}{ruling}", entry.type_name, entry.subject),
@@ -178,10 +144,7 @@ impl Text {
             self.line("", format_args!("{} by {}", entry.time, entry.actor));
             match &entry.event_signature {
                 Some(key) => self.line("", format_args!("signed by the event key {key}")),
-                None => self.line(
-                    "",
-                    "in the log; event signature not checked, `--event-key VKEY` would",
-                ),
+                None => self.line("", "in the log; event signature not checked, `--event-key VKEY` would"),
             }
         }
         self.0.push('\n');
@@ -189,45 +152,25 @@ impl Text {
 
     fn heads(&mut self, report: &Report) {
         for (label, head) in ["older", "newer"].iter().zip(&report.heads) {
-            self.line(
-                label,
-                format_args!(
-                    "{} events, root {} ({})",
-                    grouped(head.size.get()),
-                    head.root,
-                    head.source
-                ),
-            );
+            self.line(label, format_args!("{} events, root {} ({})", grouped(head.size.get()), head.root, head.source));
         }
     }
 
     fn trust(&mut self, report: &Report) {
         match report.witnesses.as_slice() {
             [] if report.witnessed => self.line("witnesses", "the head is witnessed"),
-            [] => self.line(
-                "witnesses",
-                "none: the head is not witnessed; time, order and omission are the ledger's word",
-            ),
-            names => self.line(
-                "witnesses",
-                format_args!("the head is witnessed by {}", names.join(", ")),
-            ),
+            [] => self
+                .line("witnesses", "none: the head is not witnessed; time, order and omission are the ledger's word"),
+            names => self.line("witnesses", format_args!("the head is witnessed by {}", names.join(", "))),
         }
         if report.key_pinned {
             self.line("key", "pinned by you");
         } else {
             self.line("key", "SELF-ASSERTED: taken from the log's own genesis. Anybody could have made such a log;");
-            self.line(
-                "",
-                "pin the key that you know with `--key VKEY` or `--policy FILE`",
-            );
+            self.line("", "pin the key that you know with `--key VKEY` or `--policy FILE`");
         }
         if matches!(report.command, CommandName::Log | CommandName::Replay) {
-            let root = if report.root_pinned {
-                "pinned by you"
-            } else {
-                "self-asserted, pin it with `--root VKEY`"
-            };
+            let root = if report.root_pinned { "pinned by you" } else { "self-asserted, pin it with `--root VKEY`" };
             self.line("root key", root);
         }
     }
@@ -235,19 +178,12 @@ impl Text {
     fn duration(&mut self, report: &Report) {
         let (seconds, rest) = (report.duration_ms / 1000, report.duration_ms % 1000);
         let rate = report.checked.events.saturating_mul(1000) / report.duration_ms.max(1);
-        self.line(
-            "took",
-            format_args!("{seconds}.{rest:03} s, {} events/s", grouped(rate)),
-        );
+        self.line("took", format_args!("{seconds}.{rest:03} s, {} events/s", grouped(rate)));
     }
 }
 
 fn authors(authors: Authors) -> String {
-    format!(
-        "{} signed by their author · {} asserted by the server",
-        grouped(authors.signed),
-        grouped(authors.asserted)
-    )
+    format!("{} signed by their author · {} asserted by the server", grouped(authors.signed), grouped(authors.asserted))
 }
 
 /// A number with its thousands apart.
@@ -269,13 +205,8 @@ mod tests {
 
     #[test]
     fn thousands_stand_apart() {
-        for (number, text) in [
-            (0, "0"),
-            (999, "999"),
-            (1000, "1,000"),
-            (1_234_567, "1,234,567"),
-            (100_000, "100,000"),
-        ] {
+        for (number, text) in [(0, "0"), (999, "999"), (1000, "1,000"), (1_234_567, "1,234,567"), (100_000, "100,000")]
+        {
             assert_eq!(grouped(number), text);
         }
     }

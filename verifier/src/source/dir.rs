@@ -44,16 +44,11 @@ pub(crate) fn read_file(path: &Path, max_bytes: u64) -> Result<Option<Vec<u8>>, 
         Err(error) => return Err(failed(error)),
     };
     let mut bytes = Vec::new();
-    file.take(max_bytes.saturating_add(1))
-        .read_to_end(&mut bytes)
-        .map_err(failed)?;
+    file.take(max_bytes.saturating_add(1)).read_to_end(&mut bytes).map_err(failed)?;
     if u64::try_from(bytes.len()).is_ok_and(|length| length <= max_bytes) {
         Ok(Some(bytes))
     } else {
-        Err(SourceError::TooLarge {
-            path: name,
-            max_bytes,
-        })
+        Err(SourceError::TooLarge { path: name, max_bytes })
     }
 }
 
@@ -68,15 +63,9 @@ mod tests {
         std::fs::create_dir(folder.path().join("d")).unwrap();
         let dir = Dir::new(folder.path().to_owned());
         assert_eq!(dir.read("a", 5).unwrap(), Some(b"12345".to_vec()));
-        assert!(matches!(
-            dir.read("a", 4),
-            Err(SourceError::TooLarge { max_bytes: 4, .. })
-        ));
+        assert!(matches!(dir.read("a", 4), Err(SourceError::TooLarge { max_bytes: 4, .. })));
         assert_eq!(dir.read("b", 5).unwrap(), None);
         assert_eq!(dir.read("a/b", 5).unwrap(), None);
-        assert!(matches!(
-            dir.read("d", 5),
-            Err(SourceError::Unreadable { .. })
-        ));
+        assert!(matches!(dir.read("d", 5), Err(SourceError::Unreadable { .. })));
     }
 }

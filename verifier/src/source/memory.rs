@@ -19,10 +19,7 @@ impl Source for Memory {
         if u64::try_from(bytes.len()).is_ok_and(|length| length <= max_bytes) {
             Ok(Some(bytes.clone()))
         } else {
-            Err(SourceError::TooLarge {
-                path: path.to_owned(),
-                max_bytes,
-            })
+            Err(SourceError::TooLarge { path: path.to_owned(), max_bytes })
         }
     }
 }

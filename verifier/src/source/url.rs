@@ -36,18 +36,12 @@ impl Url {
         let base = url.trim_end_matches('/');
         let agent = agent();
         for root in [format!("{base}/log/"), format!("{base}/")] {
-            let site = Self {
-                agent: agent.clone(),
-                root,
-            };
+            let site = Self { agent: agent.clone(), root };
             if site.read(CHECKPOINT, MAX_CHECKPOINT_BYTES)?.is_some() {
                 return Ok(site);
             }
         }
-        Err(SourceError::unreadable(
-            url,
-            "found no log: neither `/log/checkpoint` nor `/checkpoint` is there",
-        ))
+        Err(SourceError::unreadable(url, "found no log: neither `/log/checkpoint` nor `/checkpoint` is there"))
     }
 }
 
@@ -68,11 +62,7 @@ impl Source for Url {
     fn read(&self, path: &str, max_bytes: u64) -> Result<Option<Vec<u8>>, SourceError> {
         let url = format!("{}{path}", self.root);
         let failed = |detail: &dyn std::fmt::Display| SourceError::unreadable(&url, detail);
-        let mut answer = self
-            .agent
-            .get(&url)
-            .call()
-            .map_err(|error| failed(&error))?;
+        let mut answer = self.agent.get(&url).call().map_err(|error| failed(&error))?;
         match answer.status() {
             StatusCode::OK => {}
             StatusCode::NOT_FOUND | StatusCode::GONE => return Ok(None),
@@ -85,16 +75,11 @@ impl Source for Url {
         }
         let mut bytes = Vec::new();
         let body = answer.body_mut().as_reader();
-        body.take(max_bytes.saturating_add(1))
-            .read_to_end(&mut bytes)
-            .map_err(|error| failed(&error))?;
+        body.take(max_bytes.saturating_add(1)).read_to_end(&mut bytes).map_err(|error| failed(&error))?;
         if u64::try_from(bytes.len()).is_ok_and(|length| length <= max_bytes) {
             Ok(Some(bytes))
         } else {
-            Err(SourceError::TooLarge {
-                path: url,
-                max_bytes,
-            })
+            Err(SourceError::TooLarge { path: url, max_bytes })
         }
     }
 }

@@ -61,16 +61,10 @@ impl TrustPolicy {
         for (line, number) in text.lines().zip(1..) {
             let words: Vec<&str> = line.split_ascii_whitespace().collect();
             if words.first().is_some_and(|word| !word.starts_with('#')) {
-                reader.line(&words).map_err(|detail| TrustPolicyError {
-                    line: number,
-                    detail,
-                })?;
+                reader.line(&words).map_err(|detail| TrustPolicyError { line: number, detail })?;
             }
         }
-        reader.finish().map_err(|detail| TrustPolicyError {
-            line: 0,
-            detail: detail.to_owned(),
-        })
+        reader.finish().map_err(|detail| TrustPolicyError { line: 0, detail: detail.to_owned() })
     }
 
     /// The logs' keys.
@@ -90,22 +84,13 @@ impl TrustPolicy {
 
     /// Whether these witnesses are enough.
     pub fn is_met(&self, signed: &BTreeSet<&str>) -> bool {
-        self.quorum
-            .as_ref()
-            .is_none_or(|name| self.holds(name, signed))
+        self.quorum.as_ref().is_none_or(|name| self.holds(name, signed))
     }
 
     /// Members are defined before the group they are in, so this ends.
     fn holds(&self, name: &str, signed: &BTreeSet<&str>) -> bool {
         match self.groups.get(name) {
-            Some(group) => {
-                group
-                    .members
-                    .iter()
-                    .filter(|member| self.holds(member, signed))
-                    .count()
-                    >= group.needed
-            }
+            Some(group) => group.members.iter().filter(|member| self.holds(member, signed)).count() >= group.needed,
             None => signed.contains(name),
         }
     }
@@ -140,15 +125,8 @@ impl Reader {
                 self.groups.insert((*name).to_owned(), group);
             }
             ["quorum", name] => {
-                let quorum = if *name == "none" {
-                    None
-                } else {
-                    Some((*name).to_owned())
-                };
-                if quorum
-                    .as_ref()
-                    .is_some_and(|name| !self.names.contains(name))
-                {
+                let quorum = if *name == "none" { None } else { Some((*name).to_owned()) };
+                if quorum.as_ref().is_some_and(|name| !self.names.contains(name)) {
                     return Err(format!("`{name}` is not defined above"));
                 }
                 if self.quorum.replace(quorum).is_some() {
@@ -156,9 +134,7 @@ impl Reader {
                 }
             }
             _ => {
-                return Err(
-                    "expected `log`, `witness`, `group` or `quorum` with its arguments".to_owned(),
-                );
+                return Err("expected `log`, `witness`, `group` or `quorum` with its arguments".to_owned());
             }
         }
         Ok(())
@@ -186,26 +162,17 @@ impl Reader {
         if name == "none" {
             return Err("`none` cannot be a name".to_owned());
         }
-        if self.names.insert(name.to_owned()) {
-            Ok(())
-        } else {
-            Err(format!("the name `{name}` stands here twice"))
-        }
+        if self.names.insert(name.to_owned()) { Ok(()) } else { Err(format!("the name `{name}` stands here twice")) }
     }
 
     fn group(&mut self, needed: &str, members: &[&str]) -> Result<Group, String> {
         let needed = match needed {
             "all" => members.len(),
             "any" => 1,
-            number => number
-                .parse()
-                .map_err(|_| format!("expected `all`, `any` or a number, got `{number}`"))?,
+            number => number.parse().map_err(|_| format!("expected `all`, `any` or a number, got `{number}`"))?,
         };
         if needed == 0 || needed > members.len() {
-            return Err(format!(
-                "{needed} of {} members can never be a quorum",
-                members.len()
-            ));
+            return Err(format!("{needed} of {} members can never be a quorum", members.len()));
         }
         for member in members {
             if !self.names.contains(*member) {
@@ -215,30 +182,16 @@ impl Reader {
                 return Err(format!("`{member}` is a member already"));
             }
         }
-        Ok(Group {
-            needed,
-            members: members.iter().map(|&member| member.to_owned()).collect(),
-        })
+        Ok(Group { needed, members: members.iter().map(|&member| member.to_owned()).collect() })
     }
 
     fn finish(self) -> Result<TrustPolicy, &'static str> {
-        let Self {
-            logs,
-            witnesses,
-            groups,
-            quorum,
-            ..
-        } = self;
+        let Self { logs, witnesses, groups, quorum, .. } = self;
         if logs.is_empty() {
             return Err("expected at least one `log` line");
         }
         let quorum = quorum.ok_or("expected a `quorum` line")?;
-        Ok(TrustPolicy {
-            logs,
-            witnesses,
-            groups,
-            quorum,
-        })
+        Ok(TrustPolicy { logs, witnesses, groups, quorum })
     }
 }
 

@@ -19,17 +19,11 @@ pub(crate) fn data() -> (Ledger, TempDir) {
 }
 
 pub(crate) fn log_at(folder: &Path) -> Report {
-    verify_log(
-        &Location::open(folder.to_str().unwrap()).unwrap(),
-        &Options::default(),
-    )
+    verify_log(&Location::open(folder.to_str().unwrap()).unwrap(), &Options::default())
 }
 
 fn replay_at(folder: &Path) -> Report {
-    verify_replay(
-        &Location::open(folder.to_str().unwrap()).unwrap(),
-        &Options::default(),
-    )
+    verify_replay(&Location::open(folder.to_str().unwrap()).unwrap(), &Options::default())
 }
 
 #[test]
@@ -41,17 +35,9 @@ fn what_is_committed_but_not_published_is_verified_as_a_chain() {
         let journal = report.journal.clone().unwrap();
         assert_eq!((journal.events, journal.beyond_published_head), (24, 3));
         assert_eq!(journal.torn, None);
-        assert!(
-            report
-                .to_text(false)
-                .contains("3 of them beyond the published head")
-        );
+        assert!(report.to_text(false).contains("3 of them beyond the published head"));
     }
-    assert_eq!(
-        replay_at(folder.path()).statements.unwrap().results.signed,
-        1,
-        "it is replayed as well"
-    );
+    assert_eq!(replay_at(folder.path()).statements.unwrap().results.signed, 1, "it is replayed as well");
     let all = tempdir().unwrap();
     write_data(&ledger, 24, all.path());
     assert_eq!(log_at(all.path()).journal.unwrap().beyond_published_head, 0);
@@ -83,13 +69,9 @@ fn forgery_beyond_the_head_is_found_at_its_index() {
 #[test]
 fn a_site_that_was_rewritten_with_all_keys_is_caught_by_the_journal() {
     let (ledger, folder) = data();
-    let leaves = crate::site::forge(&ledger, |payloads| {
-        payloads[4]["data"]["intent"]["goal"] = json!("sell the house")
-    });
-    write_site(
-        &publish(&leaves, &ledger.policy),
-        &folder.path().join("public"),
-    );
+    let leaves =
+        crate::site::forge(&ledger, |payloads| payloads[4]["data"]["intent"]["goal"] = json!("sell the house"));
+    write_site(&publish(&leaves, &ledger.policy), &folder.path().join("public"));
     assert_invalid(&log_at(folder.path()), Some(4), Rule::JournalLeaf);
 }
 
@@ -109,10 +91,7 @@ fn of_two_bad_places_the_earlier_one_is_named() {
     assert_eq!(report.problems.len(), 2);
     // A good journal does not excuse a bad site.
     write_journal(&ledger.leaves, folder.path());
-    assert_eq!(
-        log_at(folder.path()).first_bad.unwrap().rule,
-        Rule::EventSignature
-    );
+    assert_eq!(log_at(folder.path()).first_bad.unwrap().rule, Rule::EventSignature);
 }
 
 #[test]
@@ -120,11 +99,7 @@ fn a_group_that_the_end_cuts_is_not_whole() {
     let (ledger, story) = Ledger::story();
     let cut = usize::try_from(story.approval).unwrap() + 2;
     let site = publish(&ledger.leaves[..cut], &ledger.policy);
-    assert_invalid(
-        &replay(site),
-        Some(story.approval + 2),
-        Rule::EventCountDiffers,
-    );
+    assert_invalid(&replay(site), Some(story.approval + 2), Rule::EventCountDiffers);
 }
 
 #[test]
@@ -134,11 +109,7 @@ fn a_single_segment_with_a_single_frame_will_do() {
     write_site(&crate::site::site(&ledger), &folder.path().join("public"));
     let journal = folder.path().join("journal");
     std::fs::create_dir(&journal).unwrap();
-    std::fs::write(
-        journal.join(format!("{:020}.seg", 0)),
-        segment(&[], &ledger.leaves, 100),
-    )
-    .unwrap();
+    std::fs::write(journal.join(format!("{:020}.seg", 0)), segment(&[], &ledger.leaves, 100)).unwrap();
     std::fs::write(journal.join("next.tmp"), b"not a segment yet").unwrap();
     assert_eq!(log_at(folder.path()).journal.unwrap().events, 24);
 }

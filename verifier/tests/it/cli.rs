@@ -9,10 +9,7 @@ use std::process::{Command, Output};
 use tempfile::{TempDir, tempdir};
 
 fn run(args: &[&str]) -> Output {
-    Command::new(env!("CARGO_BIN_EXE_countersign-verify"))
-        .args(args)
-        .output()
-        .unwrap()
+    Command::new(env!("CARGO_BIN_EXE_countersign-verify")).args(args).output().unwrap()
 }
 
 fn code(args: &[&str]) -> i32 {
@@ -44,34 +41,14 @@ fn a_valid_log_exits_with_0() {
         let output = run(&[command, text(folder.path())]);
         assert_eq!(output.status.code(), Some(0));
         assert!(output.stderr.is_empty());
-        assert!(
-            String::from_utf8(output.stdout)
-                .unwrap()
-                .starts_with("VALID  ledger.example/test\n")
-        );
-        assert_eq!(
-            code(&[command, text(folder.path()), "--key", &key, "--root", &root]),
-            0
-        );
+        assert!(String::from_utf8(output.stdout).unwrap().starts_with("VALID  ledger.example/test\n"));
+        assert_eq!(code(&[command, text(folder.path()), "--key", &key, "--root", &root]), 0);
     }
-    let report = json_of(&[
-        "replay",
-        text(folder.path()),
-        "--key",
-        &key,
-        "--format",
-        "json",
-    ]);
-    assert_eq!(
-        (&report["verdict"], &report["key_pinned"]),
-        (&json!("valid"), &json!(true))
-    );
+    let report = json_of(&["replay", text(folder.path()), "--key", &key, "--format", "json"]);
+    assert_eq!((&report["verdict"], &report["key_pinned"]), (&json!("valid"), &json!(true)));
     assert_eq!(report["checked"]["events"], 24);
     let quiet = run(&["replay", text(folder.path()), "--quiet"]);
-    assert_eq!(
-        (quiet.status.code(), quiet.stdout.len(), quiet.stderr.len()),
-        (Some(0), 0, 0)
-    );
+    assert_eq!((quiet.status.code(), quiet.stdout.len(), quiet.stderr.len()), (Some(0), 0, 0));
 }
 
 #[test]
@@ -87,22 +64,12 @@ fn an_invalid_log_exits_with_2_and_names_the_event() {
     assert_eq!(code(&["log", text(folder.path())]), 2);
     let output = run(&["log", text(folder.path())]);
     let shown = String::from_utf8(output.stdout).unwrap();
-    assert!(
-        shown.starts_with(
-            "INVALID  ledger.example/test\n\n  first bad    event 23: leaf_malformed\n"
-        ),
-        "{shown}"
-    );
+    assert!(shown.starts_with("INVALID  ledger.example/test\n\n  first bad    event 23: leaf_malformed\n"), "{shown}");
 
     // Re-signed with the ledger's own keys.
     std::fs::remove_dir_all(folder.path()).unwrap();
-    let forged = forge(&ledger, |payloads| {
-        payloads[9]["data"]["ruling"] = json!("ALLOW")
-    });
-    write_site(
-        &publish(&forged, &ledger.policy),
-        &folder.path().join("public"),
-    );
+    let forged = forge(&ledger, |payloads| payloads[9]["data"]["ruling"] = json!("ALLOW"));
+    write_site(&publish(&forged, &ledger.policy), &folder.path().join("public"));
     assert_eq!(code(&["log", text(folder.path())]), 0);
     let report = json_of(&["replay", text(folder.path()), "--format", "json"]);
     assert_eq!(report["first_bad"]["index"], 9);
@@ -114,21 +81,12 @@ fn an_invalid_log_exits_with_2_and_names_the_event() {
 #[test]
 fn too_little_evidence_exits_with_3() {
     let (_, folder) = data();
-    let blob = std::fs::read_dir(folder.path().join("public/blob"))
-        .unwrap()
-        .next()
-        .unwrap()
-        .unwrap()
-        .path();
+    let blob = std::fs::read_dir(folder.path().join("public/blob")).unwrap().next().unwrap().unwrap().path();
     std::fs::remove_file(blob).unwrap();
     assert_eq!(code(&["log", text(folder.path())]), 0);
     let output = run(&["replay", text(folder.path())]);
     assert_eq!(output.status.code(), Some(3));
-    assert!(
-        String::from_utf8(output.stdout)
-            .unwrap()
-            .starts_with("NOT ENOUGH EVIDENCE")
-    );
+    assert!(String::from_utf8(output.stdout).unwrap().starts_with("NOT ENOUGH EVIDENCE"));
 }
 
 #[test]
@@ -152,32 +110,16 @@ fn whatever_keeps_it_from_running_exits_with_1() {
         &["log", here, "--key", "a", "--policy", "b"],
         &["receipt"],
         &["receipt", "/nowhere/at/all"],
-        &[
-            "receipt",
-            "/nowhere/at/all",
-            "--key",
-            &checkpoint_vkey().to_string(),
-        ],
+        &["receipt", "/nowhere/at/all", "--key", &checkpoint_vkey().to_string()],
         &["consistency", "/nowhere/at/all", "/nowhere/at/all"],
     ] {
         let output = run(args);
         assert_eq!(output.status.code(), Some(1), "{args:?} {output:?}");
-        assert!(
-            output.stdout.len() + output.stderr.len() > 20,
-            "it says why: {args:?}"
-        );
+        assert!(output.stdout.len() + output.stderr.len() > 20, "it says why: {args:?}");
     }
     let report = json_of(&["log", "/nowhere/at/all", "--format", "json"]);
-    assert_eq!(
-        (&report["verdict"], &report["command"]),
-        (&json!("error"), &json!("log"))
-    );
-    assert!(
-        report["problems"][0]["detail"]
-            .as_str()
-            .unwrap()
-            .contains("found no log")
-    );
+    assert_eq!((&report["verdict"], &report["command"]), (&json!("error"), &json!("log")));
+    assert!(report["problems"][0]["detail"].as_str().unwrap().contains("found no log"));
 }
 
 #[test]
@@ -201,60 +143,11 @@ fn receipts_and_heads_are_files() {
     let (old, new) = (checkpoint(&ledger.leaves[..9]), checkpoint(&ledger.leaves));
     let (old, new) = (file("old", old.as_bytes()), file("new", new.as_bytes()));
     let here = text(folder.path());
-    assert_eq!(
-        code(&[
-            "consistency",
-            text(&old),
-            text(&new),
-            "--log",
-            here,
-            "--key",
-            &key
-        ]),
-        0
-    );
-    assert_eq!(
-        code(&["consistency", text(&old), text(&new), "--key", &key]),
-        3
-    );
-    assert_eq!(
-        code(&[
-            "consistency",
-            text(&new),
-            text(&old),
-            "--log",
-            here,
-            "--key",
-            &key
-        ]),
-        2
-    );
+    assert_eq!(code(&["consistency", text(&old), text(&new), "--log", here, "--key", &key]), 0);
+    assert_eq!(code(&["consistency", text(&old), text(&new), "--key", &key]), 3);
+    assert_eq!(code(&["consistency", text(&new), text(&old), "--log", here, "--key", &key]), 2);
     let policy = file("policy", format!("log {key}\nquorum none\n").as_bytes());
-    assert_eq!(
-        code(&[
-            "consistency",
-            text(&old),
-            text(&new),
-            "--log",
-            here,
-            "--policy",
-            text(&policy)
-        ]),
-        0
-    );
-    let other = signer(crate::material::ORIGIN, &secret(9))
-        .verifier()
-        .to_string();
-    assert_eq!(
-        code(&[
-            "consistency",
-            text(&old),
-            text(&new),
-            "--log",
-            here,
-            "--key",
-            &other
-        ]),
-        2
-    );
+    assert_eq!(code(&["consistency", text(&old), text(&new), "--log", here, "--policy", text(&policy)]), 0);
+    let other = signer(crate::material::ORIGIN, &secret(9)).verifier().to_string();
+    assert_eq!(code(&["consistency", text(&old), text(&new), "--log", here, "--key", &other]), 2);
 }

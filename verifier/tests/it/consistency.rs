@@ -12,24 +12,13 @@ use proof::{LeafIndex, Receipt, ReceiptEntry};
 use serde_json::json;
 
 fn pinned<'a>() -> Options<'a> {
-    Options {
-        trust: Trust::Key(checkpoint_vkey()),
-        ..Options::default()
-    }
+    Options { trust: Trust::Key(checkpoint_vkey()), ..Options::default() }
 }
 
 fn compare(old: &str, new: &str, site: Option<Memory>, options: &Options<'_>) -> Report {
-    let exhibit = |name, text: &'static str| Exhibit {
-        name,
-        bytes: text.as_bytes(),
-    };
+    let exhibit = |name, text: &'static str| Exhibit { name, bytes: text.as_bytes() };
     let (old, new): (&'static str, &'static str) = (old.to_owned().leak(), new.to_owned().leak());
-    verify_consistency(
-        exhibit("old", old),
-        exhibit("new", new),
-        site.map(Location::memory).as_ref(),
-        options,
-    )
+    verify_consistency(exhibit("old", old), exhibit("new", new), site.map(Location::memory).as_ref(), options)
 }
 
 fn large() -> Ledger {
@@ -60,81 +49,40 @@ fn every_pair_of_heads_of_one_history_is_consistent() {
         assert_eq!(report.verdict, Verdict::Valid, "{old} {new} {report:?}");
         assert_eq!(report.heads.len(), 2);
     }
-    let report = compare(
-        &head(5),
-        &head(5),
-        None,
-        &Options {
-            trust: Trust::Key(checkpoint_vkey()),
-            ..Options::default()
-        },
-    );
+    let report =
+        compare(&head(5), &head(5), None, &Options { trust: Trust::Key(checkpoint_vkey()), ..Options::default() });
     assert_eq!(report.verdict, Verdict::Valid);
 }
 
 #[test]
 fn a_fork_is_proven() {
     let (ledger, _) = Ledger::story();
-    let forked = forge(&ledger, |payloads| {
-        payloads[4]["data"]["intent"]["goal"] = json!("another")
-    });
+    let forked = forge(&ledger, |payloads| payloads[4]["data"]["intent"]["goal"] = json!("another"));
     let ours = |size: usize| checkpoint(&ledger.leaves[..size]);
     let theirs = |size: usize| checkpoint(&forked[..size]);
     let site = || Some(site(&ledger));
-    assert_eq!(
-        compare(&theirs(3), &ours(24), site(), &pinned()).verdict,
-        Verdict::Valid,
-        "the fork begins later"
-    );
-    assert_invalid(
-        &compare(&theirs(9), &ours(20), site(), &pinned()),
-        None,
-        Rule::Forked,
-    );
-    assert_invalid(
-        &compare(&ours(9), &theirs(20), site(), &pinned()),
-        None,
-        Rule::Forked,
-    );
-    assert_invalid(
-        &compare(&ours(9), &theirs(9), None, &pinned()),
-        None,
-        Rule::Forked,
-    );
+    assert_eq!(compare(&theirs(3), &ours(24), site(), &pinned()).verdict, Verdict::Valid, "the fork begins later");
+    assert_invalid(&compare(&theirs(9), &ours(20), site(), &pinned()), None, Rule::Forked);
+    assert_invalid(&compare(&ours(9), &theirs(20), site(), &pinned()), None, Rule::Forked);
+    assert_invalid(&compare(&ours(9), &theirs(9), None, &pinned()), None, Rule::Forked);
     let forked_site = publish(&forked, &ledger.policy);
-    assert_invalid(
-        &compare(&ours(9), &ours(20), Some(forked_site), &pinned()),
-        None,
-        Rule::Forked,
-    );
+    assert_invalid(&compare(&ours(9), &ours(20), Some(forked_site), &pinned()), None, Rule::Forked);
 }
 
 #[test]
 fn a_rollback_is_refused() {
     let (ledger, _) = Ledger::story();
     let head = |size: usize| checkpoint(&ledger.leaves[..size]);
-    assert_invalid(
-        &compare(&head(20), &head(9), Some(site(&ledger)), &pinned()),
-        None,
-        Rule::Shrinking,
-    );
+    assert_invalid(&compare(&head(20), &head(9), Some(site(&ledger)), &pinned()), None, Rule::Shrinking);
 }
 
 #[test]
 fn what_cannot_be_proven_is_not_claimed() {
     let ledger = large();
     let head = |size: usize| checkpoint(&ledger.leaves[..size]);
-    assert_invalid(
-        &compare(&head(5), &head(9), None, &pinned()),
-        None,
-        Rule::ProofMissing,
-    );
+    assert_invalid(&compare(&head(5), &head(9), None, &pinned()), None, Rule::ProofMissing);
     let older = publish(&ledger.leaves[..7], &ledger.policy);
-    assert_invalid(
-        &compare(&head(5), &head(9), Some(older), &pinned()),
-        None,
-        Rule::ProofMissing,
-    );
+    assert_invalid(&compare(&head(5), &head(9), Some(older), &pinned()), None, Rule::ProofMissing);
     // Tiles that are missing or damaged prove nothing, neither for nor against.
     for damage in [None, Some(())] {
         let mut bad = site(&ledger);
@@ -142,11 +90,7 @@ fn what_cannot_be_proven_is_not_claimed() {
             None => drop(bad.files.remove("tile/0/001")),
             Some(()) => bad.files.get_mut("tile/0/001").unwrap()[32 * 44 + 1] ^= 1,
         }
-        assert_invalid(
-            &compare(&head(300), &head(600), Some(bad), &pinned()),
-            None,
-            Rule::ProofMissing,
-        );
+        assert_invalid(&compare(&head(300), &head(600), Some(bad), &pinned()), None, Rule::ProofMissing);
     }
 }
 
@@ -154,27 +98,14 @@ fn what_cannot_be_proven_is_not_claimed() {
 fn heads_need_a_key() {
     let (ledger, _) = Ledger::story();
     let head = |size: usize| checkpoint(&ledger.leaves[..size]);
-    assert_eq!(
-        compare(&head(5), &head(9), None, &Options::default()).verdict,
-        Verdict::Error
-    );
+    assert_eq!(compare(&head(5), &head(9), None, &Options::default()).verdict, Verdict::Error);
     let report = compare(&head(5), &head(9), Some(site(&ledger)), &Options::default());
     assert_eq!((report.verdict, report.key_pinned), (Verdict::Valid, false));
     assert!(report.to_text(false).contains("SELF-ASSERTED"));
-    let other = Options {
-        trust: Trust::Key(signer(crate::material::ORIGIN, &secret(9)).verifier()),
-        ..Options::default()
-    };
-    assert_invalid(
-        &compare(&head(5), &head(9), Some(site(&ledger)), &other),
-        None,
-        Rule::CheckpointSignature,
-    );
-    assert_invalid(
-        &compare("garbage", &head(9), Some(site(&ledger)), &pinned()),
-        None,
-        Rule::CheckpointMalformed,
-    );
+    let other =
+        Options { trust: Trust::Key(signer(crate::material::ORIGIN, &secret(9)).verifier()), ..Options::default() };
+    assert_invalid(&compare(&head(5), &head(9), Some(site(&ledger)), &other), None, Rule::CheckpointSignature);
+    assert_invalid(&compare("garbage", &head(9), Some(site(&ledger)), &pinned()), None, Rule::CheckpointMalformed);
 }
 
 #[test]
@@ -186,15 +117,9 @@ fn a_receipt_stands_for_its_checkpoint() {
         leaf: String::from_utf8(ledger.leaves[7].clone()).unwrap(),
         path: inclusion_proof(&ledger.tree, index, ledger.tree.size()).unwrap(),
     };
-    let receipt = Receipt {
-        checkpoint: checkpoint(&ledger.leaves),
-        entries: vec![entry],
-    };
+    let receipt = Receipt { checkpoint: checkpoint(&ledger.leaves), entries: vec![entry] };
     let older = checkpoint(&ledger.leaves[..9]);
-    for new in [
-        String::from_utf8(receipt.to_json()).unwrap(),
-        receipt.to_tlog_proof().unwrap(),
-    ] {
+    for new in [String::from_utf8(receipt.to_json()).unwrap(), receipt.to_tlog_proof().unwrap()] {
         let report = compare(&older, &new, Some(site(&ledger)), &pinned());
         assert_eq!(report.verdict, Verdict::Valid, "{report:?}");
     }

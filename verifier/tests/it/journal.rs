@@ -29,10 +29,7 @@ fn frames(bytes: &[u8]) -> Vec<Range<usize>> {
     let mut at = 512;
     let mut found = Vec::new();
     while bytes[at..].starts_with(&[0xff, 0xc5]) {
-        let length = usize::try_from(u32::from_le_bytes(
-            bytes[at + 4..at + 8].try_into().unwrap(),
-        ))
-        .unwrap();
+        let length = usize::try_from(u32::from_le_bytes(bytes[at + 4..at + 8].try_into().unwrap())).unwrap();
         found.push(at..at + length);
         at += length;
     }
@@ -43,30 +40,15 @@ fn frames(bytes: &[u8]) -> Vec<Range<usize>> {
 fn a_bit_flipped_in_any_leaf_is_found_at_its_index() {
     let (ledger, folder) = data();
     for (at, leaf) in (0..).zip(&ledger.leaves) {
-        let path = if at < 12 {
-            first_segment(folder.path())
-        } else {
-            last_segment(folder.path())
-        };
+        let path = if at < 12 { first_segment(folder.path()) } else { last_segment(folder.path()) };
         let bytes = std::fs::read(&path).unwrap();
-        let start = bytes
-            .windows(leaf.len())
-            .position(|window| window == leaf)
-            .unwrap();
-        let signature = String::from_utf8(leaf.clone())
-            .unwrap()
-            .rfind("\"sig\":\"")
-            .unwrap()
-            + 9;
+        let start = bytes.windows(leaf.len()).position(|window| window == leaf).unwrap();
+        let signature = String::from_utf8(leaf.clone()).unwrap().rfind("\"sig\":\"").unwrap() + 9;
         for place in [30, leaf.len() / 2, signature] {
             edit(&path, |bytes| bytes[start + place] ^= 1);
             let report = log_at(folder.path());
             let first = report.first_bad.clone().unwrap();
-            assert_eq!(
-                (report.verdict.code(), first.index.unwrap().get()),
-                (2, at),
-                "{first}"
-            );
+            assert_eq!((report.verdict.code(), first.index.unwrap().get()), (2, at), "{first}");
             if at < 21 {
                 assert_eq!(first.rule, Rule::JournalLeaf);
             }
@@ -79,22 +61,13 @@ fn a_bit_flipped_in_any_leaf_is_found_at_its_index() {
 #[test]
 fn a_bit_flipped_anywhere_else_in_a_frame_is_found_at_its_first_leaf() {
     let (_, folder) = data();
-    for (path, first) in [
-        (first_segment(folder.path()), 0),
-        (last_segment(folder.path()), 12),
-    ] {
+    for (path, first) in [(first_segment(folder.path()), 0), (last_segment(folder.path()), 12)] {
         let bytes = std::fs::read(&path).unwrap();
         for (number, frame) in (0..).zip(frames(&bytes)) {
-            let outside = (frame.start..frame.start + 32)
-                .step_by(3)
-                .chain(frame.end - 40..frame.end);
+            let outside = (frame.start..frame.start + 32).step_by(3).chain(frame.end - 40..frame.end);
             for place in outside {
                 edit(&path, |bytes| bytes[place] ^= 2);
-                assert_invalid(
-                    &log_at(folder.path()),
-                    Some(first + 3 * number),
-                    Rule::JournalFrame,
-                );
+                assert_invalid(&log_at(folder.path()), Some(first + 3 * number), Rule::JournalFrame);
                 std::fs::write(&path, &bytes).unwrap();
             }
         }
@@ -119,40 +92,15 @@ fn segments_must_be_in_their_place() {
         change(folder.path());
         assert_invalid(&log_at(folder.path()), at, rule);
     };
-    check(
-        &|folder| std::fs::remove_file(first_segment(folder)).unwrap(),
-        Some(0),
-        Rule::JournalSegment,
-    );
-    check(
-        &|folder| std::fs::remove_file(last_segment(folder)).unwrap(),
-        Some(12),
-        Rule::JournalShort,
-    );
-    let rename = |folder: &Path, name: &str| {
-        std::fs::rename(last_segment(folder), folder.join("journal").join(name)).unwrap()
-    };
-    check(
-        &|folder| rename(folder, "00000000000000000013.seg"),
-        Some(13),
-        Rule::JournalSegment,
-    );
-    check(
-        &|folder| rename(folder, "13.seg"),
-        None,
-        Rule::JournalSegment,
-    );
-    check(
-        &|folder| rename(folder, "0000000000000000000x.seg"),
-        None,
-        Rule::JournalSegment,
-    );
+    check(&|folder| std::fs::remove_file(first_segment(folder)).unwrap(), Some(0), Rule::JournalSegment);
+    check(&|folder| std::fs::remove_file(last_segment(folder)).unwrap(), Some(12), Rule::JournalShort);
+    let rename =
+        |folder: &Path, name: &str| std::fs::rename(last_segment(folder), folder.join("journal").join(name)).unwrap();
+    check(&|folder| rename(folder, "00000000000000000013.seg"), Some(13), Rule::JournalSegment);
+    check(&|folder| rename(folder, "13.seg"), None, Rule::JournalSegment);
+    check(&|folder| rename(folder, "0000000000000000000x.seg"), None, Rule::JournalSegment);
     let twice = |folder: &Path| {
-        std::fs::copy(
-            first_segment(folder),
-            folder.join("journal/00000000000000000099.seg"),
-        )
-        .unwrap();
+        std::fs::copy(first_segment(folder), folder.join("journal/00000000000000000099.seg")).unwrap();
     };
     check(&twice, Some(99), Rule::JournalSegment);
     let (ledger, _) = Ledger::story();
@@ -202,30 +150,20 @@ fn torn(published: usize, tear: impl FnOnce(&mut Vec<u8>, Range<usize>)) -> Repo
 
 #[test]
 fn a_frame_cut_short_at_the_end_was_never_acknowledged() {
-    let zero = |from: usize, to: usize| {
-        move |bytes: &mut Vec<u8>, _: Range<usize>| bytes[from..to].fill(0)
-    };
+    let zero = |from: usize, to: usize| move |bytes: &mut Vec<u8>, _: Range<usize>| bytes[from..to].fill(0);
     let sector = |at: usize| at.next_multiple_of(512);
     let (_, folder) = data();
-    let last = frames(&std::fs::read(last_segment(folder.path())).unwrap())
-        .pop()
-        .unwrap();
+    let last = frames(&std::fs::read(last_segment(folder.path())).unwrap()).pop().unwrap();
     // Sectors that never reached the disk: the last ones, one in between, the first one.
     assert_torn(&torn(21, zero(sector(last.start), last.end)), 21);
-    assert_torn(
-        &torn(21, zero(sector(last.start), sector(last.start) + 512)),
-        21,
-    );
+    assert_torn(&torn(21, zero(sector(last.start), sector(last.start) + 512)), 21);
     assert_torn(&torn(21, zero(last.start, sector(last.start + 1))), 21);
     // The file itself cut short.
     assert_torn(&torn(21, |bytes, last| bytes.truncate(last.end - 100)), 21);
     assert_torn(&torn(21, |bytes, last| bytes.truncate(last.start + 7)), 21);
     // None of it there at all: nothing is torn.
     let report = torn(21, |bytes, last| bytes[last].fill(0));
-    assert_eq!(
-        (report.verdict, report.journal.unwrap().torn),
-        (Verdict::Valid, None)
-    );
+    assert_eq!((report.verdict, report.journal.unwrap().torn), (Verdict::Valid, None));
 }
 
 #[test]
@@ -249,22 +187,14 @@ fn a_torn_frame_with_a_frame_behind_it_is_damage() {
     });
     assert_invalid(&log_at(folder.path()), Some(9), Rule::JournalFrame);
     let (_, folder) = data();
-    edit(&first_segment(folder.path()), |bytes| {
-        *bytes.last_mut().unwrap() = 1
-    });
+    edit(&first_segment(folder.path()), |bytes| *bytes.last_mut().unwrap() = 1);
     assert_invalid(&log_at(folder.path()), Some(12), Rule::JournalFrame);
 }
 
 #[test]
 fn garbage_in_a_journal_is_refused_without_a_panic() {
-    for (number, garbage) in [
-        vec![],
-        vec![0; 600],
-        vec![0xff; 5_000],
-        b"CSGNSEG\xff".repeat(200),
-    ]
-    .into_iter()
-    .enumerate()
+    for (number, garbage) in
+        [vec![], vec![0; 600], vec![0xff; 5_000], b"CSGNSEG\xff".repeat(200)].into_iter().enumerate()
     {
         let (_, folder) = data();
         std::fs::write(last_segment(folder.path()), garbage).unwrap();

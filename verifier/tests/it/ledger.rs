@@ -1,8 +1,6 @@
 //! A small ledger: it decides with `domain`, signs and keeps leaves in memory, and stands for the real one here.
 
-use crate::material::{
-    ORIGIN, api_key, id, patch, policy, public_key, publish, read, report, secret, secrets, signer,
-};
+use crate::material::{ORIGIN, api_key, id, patch, policy, public_key, publish, read, report, secret, secrets, signer};
 use domain::authored::{self, SeenHead, StatementKind};
 use domain::command::{Caller, Command};
 use domain::content::Text;
@@ -88,30 +86,14 @@ impl Ledger {
         let approve = [Scope::ProposalApprove, Scope::ProposalDeny];
         for key in [
             public_key(&sam(), PrincipalKind::Human, "sam", &approve),
-            public_key(
-                &casey(),
-                PrincipalKind::Agent,
-                "Casey",
-                &[Scope::ProposalCreate],
-            ),
+            public_key(&casey(), PrincipalKind::Agent, "Casey", &[Scope::ProposalCreate]),
         ] {
             let authored = Some(ledger.signed(StatementKind::Key, &key, &root_key()));
-            ledger.run(&Command::CreateKey {
-                by: Caller::anonymous(),
-                key,
-                authored,
-            });
+            ledger.run(&Command::CreateKey { by: Caller::anonymous(), key, authored });
         }
-        let new = NewRunner {
-            runner_id: id("runner-1"),
-            public_key: runner().public(),
-            description: None,
-        };
+        let new = NewRunner { runner_id: id("runner-1"), public_key: runner().public(), description: None };
         let authored = ledger.signed(StatementKind::Runner, &new, &root_key());
-        ledger.run(&Command::RegisterRunner {
-            runner: new,
-            authored,
-        });
+        ledger.run(&Command::RegisterRunner { runner: new, authored });
         ledger
     }
 
@@ -126,18 +108,8 @@ impl Ledger {
             manifest: self.policy.manifest_digest(),
             keys: vec![
                 api_key("key_ops", PrincipalKind::Admin, "ops", &Scope::ALL),
-                api_key(
-                    "key_lee",
-                    PrincipalKind::Human,
-                    "lee",
-                    &[Scope::ProposalCreate, Scope::ProposalApprove],
-                ),
-                api_key(
-                    "key_jordan",
-                    PrincipalKind::Agent,
-                    "Jordan",
-                    &[Scope::ProposalCreate],
-                ),
+                api_key("key_lee", PrincipalKind::Human, "lee", &[Scope::ProposalCreate, Scope::ProposalApprove]),
+                api_key("key_jordan", PrincipalKind::Agent, "Jordan", &[Scope::ProposalCreate]),
             ],
         };
         let authored = self.signed(StatementKind::Genesis, &genesis, &root_key());
@@ -176,74 +148,42 @@ impl Ledger {
         self.now = self.now.plus_ms(7);
         let mut seed = [0; 32];
         seed[..8].copy_from_slice(&self.seed.to_be_bytes());
-        let context = Context {
-            now: self.now,
-            seed: Seed::new(seed),
-            policy: &self.policy,
-        };
+        let context = Context { now: self.now, seed: Seed::new(seed), policy: &self.policy };
         check_signature(&self.state, command).unwrap();
         let sealed = run(&mut self.state, command, &context).unwrap();
         for one in &sealed {
             let leaf = leaf_of(&one.payload, &event_key());
             self.tree.push(leaf_hash(&leaf));
             self.leaves.push(leaf);
-            self.views
-                .iter_mut()
-                .for_each(|view| view.apply(&one.event));
+            self.views.iter_mut().for_each(|view| view.apply(&one.event));
         }
         sealed
     }
 
     /// The head that everybody sees now.
     pub(crate) fn head(&self) -> SeenHead {
-        SeenHead {
-            size: self.tree.size(),
-            root: self.tree.root(),
-        }
+        SeenHead { size: self.tree.size(), root: self.tree.root() }
     }
 
     /// The head at an earlier size.
     pub(crate) fn head_at(&self, size: u64) -> SeenHead {
         let size = TreeSize::new(size);
-        SeenHead {
-            size,
-            root: root_at(&self.tree, size).unwrap(),
-        }
+        SeenHead { size, root: root_at(&self.tree, size).unwrap() }
     }
 
-    pub(crate) fn signed<T: Serialize>(
-        &self,
-        kind: StatementKind,
-        body: &T,
-        key: &SecretKey,
-    ) -> Envelope {
+    pub(crate) fn signed<T: Serialize>(&self, kind: StatementKind, body: &T, key: &SecretKey) -> Envelope {
         authored::sign(kind, ORIGIN, self.head(), body, key).unwrap()
     }
 
     pub(crate) fn intend(&mut self, name: &str) -> Vec<Sealed> {
         let goal = Text::Inline("make the test pass".into());
-        let intent = Intent {
-            intent_id: id(name),
-            from: None,
-            mode: None,
-            goal,
-            constraints: None,
-        };
-        self.run(&Command::CreateIntent {
-            by: Caller::key(id("key_lee")),
-            intent,
-            authored: None,
-        })
+        let intent = Intent { intent_id: id(name), from: None, mode: None, goal, constraints: None };
+        self.run(&Command::CreateIntent { by: Caller::key(id("key_lee")), intent, authored: None })
     }
 
     pub(crate) fn propose(&mut self, key: &str, proposal: Proposal) -> Vec<Sealed> {
         let (by, proposal) = (Caller::key(id(key)), Box::new(proposal));
-        self.run(&Command::SubmitProposal {
-            by,
-            proposal,
-            findings: Vec::new(),
-            authored: None,
-        })
+        self.run(&Command::SubmitProposal { by, proposal, findings: Vec::new(), authored: None })
     }
 
     pub(crate) fn propose_signed(&mut self, proposal: Proposal) -> Vec<Sealed> {
@@ -252,71 +192,37 @@ impl Ledger {
 
     /// Casey signs, having seen this head.
     pub(crate) fn propose_seen(&mut self, head: SeenHead, proposal: Proposal) -> Vec<Sealed> {
-        let envelope =
-            authored::sign(StatementKind::Proposal, ORIGIN, head, &proposal, &casey()).unwrap();
+        let envelope = authored::sign(StatementKind::Proposal, ORIGIN, head, &proposal, &casey()).unwrap();
         let by = Caller::key(id(&casey().public().key_id().to_string()));
         let proposal = Box::new(proposal);
-        self.run(&Command::SubmitProposal {
-            by,
-            proposal,
-            findings: Vec::new(),
-            authored: Some(envelope),
-        })
+        self.run(&Command::SubmitProposal { by, proposal, findings: Vec::new(), authored: Some(envelope) })
     }
 
     /// Sam says yes, signed.
     pub(crate) fn approve(&mut self, proposal: &str) -> Vec<Sealed> {
-        let challenge = match self
-            .state
-            .proposal(&id(proposal))
-            .map(|record| &record.state)
-        {
+        let challenge = match self.state.proposal(&id(proposal)).map(|record| &record.state) {
             Some(ProposalState::Waiting(_, ask)) => ask.challenge.clone(),
             other => panic!("`{proposal}` is not waiting: {other:?}"),
         };
-        let answer = Answer {
-            proposal_id: id(proposal),
-            verb: Verb::Grant,
-            challenge,
-            reason: None,
-        };
+        let answer = Answer { proposal_id: id(proposal), verb: Verb::Grant, challenge, reason: None };
         let authored = Some(self.signed(StatementKind::Answer, &answer, &sam()));
         let by = Caller::key(id(&sam().public().key_id().to_string()));
-        self.run(&Command::AnswerApproval {
-            by,
-            answer,
-            authored,
-        })
+        self.run(&Command::AnswerApproval { by, answer, authored })
     }
 
     /// The runner takes the oldest job and reports it done.
     pub(crate) fn work(&mut self) -> Vec<Sealed> {
         let tools = self.policy.manifest().tools.keys().cloned().collect();
-        let request = LeaseRequest {
-            runner_id: id("runner-1"),
-            tools,
-            manifest: self.policy.manifest_digest(),
-        };
+        let request = LeaseRequest { runner_id: id("runner-1"), tools, manifest: self.policy.manifest_digest() };
         let authored = self.signed(StatementKind::Lease, &request, &runner());
         let (key_id, seen) = (runner().public().key_id(), self.tree.size());
-        let leased = self.run(&Command::LeaseJob {
-            request,
-            key_id,
-            seen,
-            authored,
-        });
-        let EventData::JobLeased(lease) = &leased[0].event.data else {
-            panic!("no lease")
-        };
+        let leased = self.run(&Command::LeaseJob { request, key_id, seen, authored });
+        let EventData::JobLeased(lease) = &leased[0].event.data else { panic!("no lease") };
         let job: Job = *self.state.job(&lease.job_id).unwrap().job.clone().unwrap();
         let result = report(&job, leased[0].event.header.seq, lease.attempt);
         let authored = Some(self.signed(StatementKind::Result, &result, &runner()));
         let by = Caller::key(id(&runner().public().key_id().to_string()));
-        self.run(&Command::RecordResult {
-            by,
-            result,
-            authored,
-        })
+        self.run(&Command::RecordResult { by, result, authored })
     }
 
     /// The follower attests what it had folded after `position` events.
@@ -326,21 +232,13 @@ impl Ledger {
         } else {
             self.views_at(position)
         };
-        self.run(&Command::AttestProjections {
-            position,
-            projections,
-        })
+        self.run(&Command::AttestProjections { position, projections })
     }
 
     fn views_at(&self, position: TreeSize) -> Vec<ProjectionDigest> {
         let mut views: Vec<Folded> = ALL.into_iter().map(Folded::new).collect();
-        for leaf in self
-            .leaves
-            .iter()
-            .take(usize::try_from(position.get()).unwrap())
-        {
-            let event =
-                domain::event::Event::parse(proof::Leaf::parse(leaf).unwrap().payload).unwrap();
+        for leaf in self.leaves.iter().take(usize::try_from(position.get()).unwrap()) {
+            let event = domain::event::Event::parse(proof::Leaf::parse(leaf).unwrap().payload).unwrap();
             views.iter_mut().for_each(|view| view.apply(&event));
         }
         views.iter().map(Folded::attested).collect()
@@ -348,9 +246,7 @@ impl Ledger {
 
     /// The payloads.
     pub(crate) fn payloads(&self) -> Vec<serde_json::Value> {
-        let parse = |leaf: &Vec<u8>| {
-            proof::canonical::parse(proof::Leaf::parse(leaf).unwrap().payload).unwrap()
-        };
+        let parse = |leaf: &Vec<u8>| proof::canonical::parse(proof::Leaf::parse(leaf).unwrap().payload).unwrap();
         self.leaves.iter().map(parse).collect()
     }
 }

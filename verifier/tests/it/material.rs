@@ -18,18 +18,9 @@ use std::str::FromStr;
 pub(crate) const ORIGIN: &str = "ledger.example/test";
 
 const FILES: [(&str, &str); 3] = [
-    (
-        "agents.toml",
-        include_str!("../../../policy/default/agents.toml"),
-    ),
-    (
-        "approvals.toml",
-        include_str!("../../../policy/default/approvals.toml"),
-    ),
-    (
-        "effects.toml",
-        include_str!("../../../policy/default/effects.toml"),
-    ),
+    ("agents.toml", include_str!("../../../policy/default/agents.toml")),
+    ("approvals.toml", include_str!("../../../policy/default/approvals.toml")),
+    ("effects.toml", include_str!("../../../policy/default/effects.toml")),
 ];
 
 const MANIFEST: &str = r#"{
@@ -76,19 +67,11 @@ fn effects(tags: &[&str]) -> Effects {
     tags.iter().map(|tag| Effect::new(*tag).unwrap()).collect()
 }
 
-pub(crate) fn api_key(
-    key_id: &str,
-    kind: PrincipalKind,
-    principal: &str,
-    scopes: &[Scope],
-) -> NewKey {
+pub(crate) fn api_key(key_id: &str, kind: PrincipalKind, principal: &str, scopes: &[Scope]) -> NewKey {
     NewKey {
         key_id: id(key_id),
         credential: Credential::Api(sha256(key_id.as_bytes())),
-        principal: Principal {
-            kind,
-            id: id(principal),
-        },
+        principal: Principal { kind, id: id(principal) },
         scopes: scopes.iter().copied().collect(),
         effect_scopes: None,
         max_risk: 1.0,
@@ -97,12 +80,7 @@ pub(crate) fn api_key(
     }
 }
 
-pub(crate) fn public_key(
-    key: &SecretKey,
-    kind: PrincipalKind,
-    principal: &str,
-    scopes: &[Scope],
-) -> NewKey {
+pub(crate) fn public_key(key: &SecretKey, kind: PrincipalKind, principal: &str, scopes: &[Scope]) -> NewKey {
     NewKey {
         key_id: id(&key.public().key_id().to_string()),
         credential: Credential::Ed25519(key.public()),
@@ -119,21 +97,14 @@ fn action(tool: &str, input: &str, value: &str) -> Action {
 }
 
 fn plain(name: &str, agent: &str, tags: &[&str]) -> Proposal {
-    let seen = Observation {
-        text: Text::Inline("the test fails".into()),
-        kind: None,
-        cites: Vec::new(),
-    };
+    let seen = Observation { text: Text::Inline("the test fails".into()), kind: None, cites: Vec::new() };
     Proposal {
         proposal_id: id(name),
         intent_id: id("intent-1"),
         agent: id(agent),
         summary: Text::Inline("as agreed".into()),
         effects: effects(tags),
-        truth_account: TruthAccount {
-            observations: vec![seen],
-            claims: Vec::new(),
-        },
+        truth_account: TruthAccount { observations: vec![seen], claims: Vec::new() },
         artifacts: Vec::new(),
         actions: Vec::new(),
         risk_score: None,
@@ -148,10 +119,7 @@ fn plain(name: &str, agent: &str, tags: &[&str]) -> Proposal {
 
 /// Casey reads a file: ALLOW.
 pub(crate) fn read(name: &str) -> Proposal {
-    Proposal {
-        actions: vec![action("read_file", "path", "src/lib.rs")],
-        ..plain(name, "Casey", &["READ_REPO"])
-    }
+    Proposal { actions: vec![action("read_file", "path", "src/lib.rs")], ..plain(name, "Casey", &["READ_REPO"]) }
 }
 
 /// Casey patches the working copy: ALLOW, reversible with proof.
@@ -159,9 +127,7 @@ pub(crate) fn patch(name: &str) -> Proposal {
     Proposal {
         actions: vec![action("apply_patch", "patch", "--- a\n+++ b\n")],
         reversibility_class: Some("REVERSIBLE".into()),
-        rollback_proof: Some(
-            json!({"description": "reverse the patch", "rollback_tool": "apply_patch"}),
-        ),
+        rollback_proof: Some(json!({"description": "reverse the patch", "rollback_tool": "apply_patch"})),
         risk_score: Some(0.35),
         ..plain(name, "Casey", &["WRITE_PATCH"])
     }
@@ -196,12 +162,7 @@ pub(crate) fn report(job: &Job, lease: LeafIndex, attempt: u32) -> JobResult {
         detail: None,
         duration_ms: 12,
     };
-    let log = Artifact {
-        kind: "log".into(),
-        path: "run.log".into(),
-        sha256: sha256(b"log"),
-        length: 3,
-    };
+    let log = Artifact { kind: "log".into(), path: "run.log".into(), sha256: sha256(b"log"), length: 3 };
     JobResult {
         job_id: job.job_id.clone(),
         attempt,

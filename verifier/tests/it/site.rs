@@ -21,12 +21,7 @@ pub(crate) fn tree(leaves: &[Vec<u8>]) -> MemoryTree {
 /// The signed head of some leaves.
 pub(crate) fn checkpoint(leaves: &[Vec<u8>]) -> String {
     let tree = tree(leaves);
-    Checkpoint {
-        origin: ORIGIN.into(),
-        size: tree.size(),
-        root: tree.root(),
-    }
-    .sign(&checkpoint_key())
+    Checkpoint { origin: ORIGIN.into(), size: tree.size(), root: tree.root() }.sign(&checkpoint_key())
 }
 
 /// The site of an honest ledger.
@@ -40,11 +35,7 @@ pub(crate) fn publish(leaves: &[Vec<u8>], policy: &Policy) -> Memory {
     let mut put = |path: String, bytes: Vec<u8>| site.files.insert(path, bytes);
     put("checkpoint".into(), checkpoint(leaves).into_bytes());
     for (number, entries) in leaves.chunks(256).enumerate() {
-        let coord = BundleCoord::new(
-            number.try_into().unwrap(),
-            entries.len().try_into().unwrap(),
-        )
-        .unwrap();
+        let coord = BundleCoord::new(number.try_into().unwrap(), entries.len().try_into().unwrap()).unwrap();
         put(coord.path(), encode_bundle(entries).unwrap());
     }
     let levels = levels(leaves);
@@ -78,11 +69,7 @@ pub(crate) fn forge(ledger: &Ledger, edit: impl FnOnce(&mut Vec<Value>)) -> Vec<
 }
 
 /// The same with another event key.
-pub(crate) fn forge_as(
-    ledger: &Ledger,
-    key: &SecretKey,
-    edit: impl FnOnce(&mut Vec<Value>),
-) -> Vec<Vec<u8>> {
+pub(crate) fn forge_as(ledger: &Ledger, key: &SecretKey, edit: impl FnOnce(&mut Vec<Value>)) -> Vec<Vec<u8>> {
     let mut payloads = ledger.payloads();
     edit(&mut payloads);
     let mut prev = Hash::ZERO;
@@ -107,11 +94,7 @@ pub(crate) fn renumber(payloads: &mut [Value], from: usize, by: i64) {
         };
         shift(&mut payload["seq"]);
         shift(&mut payload["group"]);
-        payload["causes"]
-            .as_array_mut()
-            .unwrap()
-            .iter_mut()
-            .for_each(shift);
+        payload["causes"].as_array_mut().unwrap().iter_mut().for_each(shift);
     }
 }
 
@@ -134,10 +117,7 @@ pub(crate) fn write_site(site: &Memory, folder: &Path) {
 
 /// A data folder: the site of the first `published` leaves, and a journal of all.
 pub(crate) fn write_data(ledger: &Ledger, published: usize, folder: &Path) {
-    write_site(
-        &publish(&ledger.leaves[..published], &ledger.policy),
-        &folder.join("public"),
-    );
+    write_site(&publish(&ledger.leaves[..published], &ledger.policy), &folder.join("public"));
     write_journal(&ledger.leaves, folder);
 }
 
@@ -156,9 +136,7 @@ pub(crate) fn write_journal(leaves: &[Vec<u8>], folder: &Path) {
 /// The bytes of a segment.
 pub(crate) fn segment(before: &[Vec<u8>], leaves: &[Vec<u8>], per_frame: usize) -> Vec<u8> {
     let mut frontier = Frontier::new();
-    before
-        .iter()
-        .for_each(|leaf| frontier.push(leaf_hash(leaf)));
+    before.iter().for_each(|leaf| frontier.push(leaf_hash(leaf)));
     let mut frames = Vec::new();
     let root_before = frontier.root();
     for frame in leaves.chunks(per_frame) {

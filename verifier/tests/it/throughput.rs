@@ -4,7 +4,7 @@ use crate::ledger::Ledger;
 use crate::material::{patch, read, secrets};
 use crate::site::{write_journal, write_site};
 use countersign_verifier::{Location, Options, Verdict, verify_log, verify_replay};
-use tempfile::tempdir;
+use std::path::Path;
 
 /// Events of the log that is measured.
 const EVENTS: usize = 100_000;
@@ -25,27 +25,21 @@ fn throughput() {
         ledger.work();
     }
     let bytes: usize = ledger.leaves.iter().map(Vec::len).sum();
-    println!(
-        "{} events, {} bytes each",
-        ledger.leaves.len(),
-        bytes / ledger.leaves.len()
-    );
-    let folder = tempdir().unwrap();
-    write_site(&crate::site::site(&ledger), &folder.path().join("public"));
+    println!("{} events, {} bytes each", ledger.leaves.len(), bytes / ledger.leaves.len());
+    // Left behind, to be measured and profiled with the binary too.
+    let folder = Path::new(env!("CARGO_TARGET_TMPDIR")).join("throughput");
+    write_site(&crate::site::site(&ledger), &folder.join("public"));
+    let _ = std::fs::remove_dir_all(folder.join("journal"));
     for journal in [false, true] {
         if journal {
-            write_journal(&ledger.leaves, folder.path());
+            write_journal(&ledger.leaves, &folder);
         }
-        let location = Location::open(folder.path().to_str().unwrap()).unwrap();
+        let location = Location::open(folder.to_str().unwrap()).unwrap();
         for verify in [verify_log, verify_replay] {
             let report = verify(&location, &Options::default());
             assert_eq!(report.verdict, Verdict::Valid, "{report:?}");
             let rate = report.checked.events * 1000 / report.duration_ms;
-            println!(
-                "{} journal {journal}: {} ms, {rate} events/s",
-                report.command.as_str(),
-                report.duration_ms
-            );
+            println!("{} journal {journal}: {} ms, {rate} events/s", report.command.as_str(), report.duration_ms);
         }
     }
 }

@@ -18,46 +18,14 @@ fn a_story_is_valid_and_its_report_counts_what_it_rests_on() {
     assert_eq!(report.checked.events, ledger.tree.size().get());
     assert_eq!(report.checked.decisions, 5);
     let decisions = report.decisions.unwrap();
-    assert_eq!(
-        (
-            decisions.re_derived,
-            decisions.from_recorded_facts,
-            decisions.mismatched
-        ),
-        (5, 0, 0)
-    );
+    assert_eq!((decisions.re_derived, decisions.from_recorded_facts, decisions.mismatched), (5, 0, 0));
     let statements = report.statements.unwrap();
-    assert_eq!(
-        statements.proposals,
-        Authors {
-            signed: 2,
-            asserted: 2
-        }
-    );
-    assert_eq!(
-        statements.approvals,
-        Authors {
-            signed: 1,
-            asserted: 0
-        }
-    );
-    assert_eq!(
-        statements.results,
-        Authors {
-            signed: 1,
-            asserted: 0
-        }
-    );
+    assert_eq!(statements.proposals, Authors { signed: 2, asserted: 2 });
+    assert_eq!(statements.approvals, Authors { signed: 1, asserted: 0 });
+    assert_eq!(statements.results, Authors { signed: 1, asserted: 0 });
     let attested = report.attested.unwrap();
     assert_eq!(attested.clock, report.checked.groups);
-    assert_eq!(
-        (
-            attested.seeds,
-            attested.sensor_reports,
-            attested.projections
-        ),
-        (5, 4, 6)
-    );
+    assert_eq!((attested.seeds, attested.sensor_reports, attested.projections), (5, 4, 6));
     assert!(!report.witnessed && !report.key_pinned);
 }
 
@@ -75,19 +43,13 @@ fn the_report_for_people_always_says_how_much_is_proven() {
         assert!(text.contains(part), "{part}\n{text}");
     }
     let text = log(site(&ledger)).to_text(true);
-    assert!(
-        text.contains("\u{1b}[1;32mVALID") && text.contains("none re-derived: `replay` does that"),
-        "{text}"
-    );
+    assert!(text.contains("\u{1b}[1;32mVALID") && text.contains("none re-derived: `replay` does that"), "{text}");
 }
 
 #[test]
 fn the_report_for_programs_has_the_promised_members() {
     let (ledger, _) = Ledger::story();
-    let options = Options {
-        trust: Trust::Key(checkpoint_vkey()),
-        ..Options::default()
-    };
+    let options = Options { trust: Trust::Key(checkpoint_vkey()), ..Options::default() };
     let report = verify_replay(&Location::memory(site(&ledger)), &options);
     let json: serde_json::Value = serde_json::from_str(&report.to_json()).unwrap();
     assert_eq!(json["verdict"], "valid");
@@ -117,14 +79,8 @@ fn a_log_of_several_tiles_and_levels_is_valid() {
     assert_eq!(report.checked.tiles, 4);
     // One thread must do, and many must find the same.
     for threads in [1, 7] {
-        let options = Options {
-            threads: std::num::NonZero::new(threads),
-            ..Options::default()
-        };
+        let options = Options { threads: std::num::NonZero::new(threads), ..Options::default() };
         let again = verify_replay(&Location::memory(site(&ledger)), &options);
-        assert_eq!(
-            (again.verdict, again.checked),
-            (report.verdict, report.checked)
-        );
+        assert_eq!((again.verdict, again.checked), (report.verdict, report.checked));
     }
 }

@@ -17,20 +17,12 @@ use std::time::{Duration, Instant};
 const PROBES: u32 = 500;
 
 pub(crate) fn run(arguments: &AppendArguments) -> Result<ExitCode, String> {
-    let runtime = tokio::runtime::Builder::new_multi_thread()
-        .enable_all()
-        .build()
-        .map_err(|e| e.to_string())?;
+    let runtime = tokio::runtime::Builder::new_multi_thread().enable_all().build().map_err(|e| e.to_string())?;
     let key = data_folder::new_api_key()?;
     let mut folder = if data_folder::exists(&arguments.data) {
         data_folder::open(&arguments.data)?
     } else {
-        let founding = Founding {
-            profile: Profile::Dev,
-            root: None,
-            origin: None,
-            admin_key: &key,
-        };
+        let founding = Founding { profile: Profile::Dev, root: None, origin: None, admin_key: &key };
         data_folder::create(&arguments.data, &founding)?
     };
     crate::server::ensure_admin_key(&arguments.data, &mut folder, &key)?;
@@ -42,8 +34,7 @@ pub(crate) fn run(arguments: &AppendArguments) -> Result<ExitCode, String> {
     let fsync = (mean(before.0, after.0), mean(before.1, after.1));
 
     let events = measured.latencies.len();
-    let rate =
-        f64::from(u32::try_from(events).unwrap_or(u32::MAX)) / measured.elapsed.as_secs_f64();
+    let rate = f64::from(u32::try_from(events).unwrap_or(u32::MAX)) / measured.elapsed.as_secs_f64();
     let latency = Latency::of(measured.latencies);
     let answer = json!({
         "events_per_second": rate, "latency_ms": latency, "fsync_ms": {"p50": fsync.0, "p99": fsync.1},
@@ -57,11 +48,7 @@ pub(crate) fn run(arguments: &AppendArguments) -> Result<ExitCode, String> {
             measured.errors, fsync.0, fsync.1, measured.cpu_seconds, rss_bytes() / 1_048_576, measured.lag
         )
     });
-    Ok(if measured.errors > 0 {
-        ExitCode::from(2)
-    } else {
-        code
-    })
+    Ok(if measured.errors > 0 { ExitCode::from(2) } else { code })
 }
 
 struct Measured {
@@ -81,34 +68,18 @@ async fn measure(
     let server = Server::start(&arguments.data, folder, &ServerOptions::default()).await?;
     let run: Arc<str> = server.ledger.head().size.to_string().into();
     let start = Instant::now();
-    let seconds = arguments
-        .seconds
-        .or_else(|| arguments.events.is_none().then_some(10));
+    let seconds = arguments.seconds.or_else(|| arguments.events.is_none().then_some(10));
     let until = seconds.map(|s| start + Duration::from_secs(s));
-    let turns = Turns::new(Plan {
-        events: arguments.events,
-        until,
-        start,
-        rate: arguments.rate,
-    });
+    let turns = Turns::new(Plan { events: arguments.events, until, start, rate: arguments.rate });
     let cpu = cpu_seconds();
     let mut clients = Vec::new();
     for _ in 0..arguments.clients.max(1) {
         let (run, turns) = (run.clone(), turns.clone());
         clients.push(if arguments.in_process {
-            tokio::spawn(spawned(load::in_process(
-                server.ledger.clone(),
-                by.clone(),
-                run,
-                turns,
-            )))
+            tokio::spawn(spawned(load::in_process(server.ledger.clone(), by.clone(), run, turns)))
         } else {
             let (address, key) = (server.address, Arc::<str>::from(key));
-            tokio::spawn(async move {
-                load::http(address, key, run, turns)
-                    .await
-                    .map_err(|e| e.to_string())
-            })
+            tokio::spawn(async move { load::http(address, key, run, turns).await.map_err(|e| e.to_string()) })
         });
     }
     let (mut latencies, mut errors) = (Vec::new(), 0);
@@ -119,20 +90,9 @@ async fn measure(
     }
     let elapsed = start.elapsed();
     let cpu_seconds = cpu_seconds() - cpu;
-    let lag = server
-        .ledger
-        .head()
-        .size
-        .get()
-        .saturating_sub(server.position());
+    let lag = server.ledger.head().size.get().saturating_sub(server.position());
     server.stop().await?;
-    Ok(Measured {
-        latencies,
-        errors,
-        elapsed,
-        cpu_seconds,
-        lag,
-    })
+    Ok(Measured { latencies, errors, elapsed, cpu_seconds, lag })
 }
 
 async fn spawned(work: impl Future<Output = Seen>) -> Result<Seen, String> {
@@ -144,12 +104,7 @@ fn cpu_seconds() -> f64 {
     // Fields 14 and 15 of /proc/self/stat, in ticks of 10 ms; the command name before them may hold spaces.
     let stat = std::fs::read_to_string(Path::new("/proc/self/stat")).unwrap_or_default();
     let rest = stat.rsplit_once(')').map_or("", |(_, rest)| rest);
-    let ticks: u32 = rest
-        .split_whitespace()
-        .skip(11)
-        .take(2)
-        .filter_map(|f| f.parse::<u32>().ok())
-        .sum();
+    let ticks: u32 = rest.split_whitespace().skip(11).take(2).filter_map(|f| f.parse::<u32>().ok()).sum();
     f64::from(ticks) / 100.0
 }
 
@@ -157,8 +112,5 @@ fn cpu_seconds() -> f64 {
 fn rss_bytes() -> u64 {
     let status = std::fs::read_to_string("/proc/self/status").unwrap_or_default();
     let line = status.lines().find_map(|line| line.strip_prefix("VmRSS:"));
-    line.and_then(|l| l.split_whitespace().next())
-        .and_then(|kb| kb.parse::<u64>().ok())
-        .unwrap_or(0)
-        * 1024
+    line.and_then(|l| l.split_whitespace().next()).and_then(|kb| kb.parse::<u64>().ok()).unwrap_or(0) * 1024
 }

@@ -21,28 +21,13 @@ impl Latency {
             let index = (all.len() * per_mille / 1000).min(all.len().saturating_sub(1));
             all.get(index).map_or(0.0, |d| d.as_secs_f64() * 1000.0)
         };
-        Self {
-            p50: at(500),
-            p90: at(900),
-            p99: at(990),
-            p999: at(999),
-            max: at(1000),
-        }
+        Self { p50: at(500), p90: at(900), p99: at(990), p999: at(999), max: at(1000) }
     }
 }
 
 impl std::fmt::Display for Latency {
     fn fmt(&self, f: &mut std::fmt::Formatter<'_>) -> std::fmt::Result {
-        let Self {
-            p50,
-            p90,
-            p99,
-            p999,
-            max,
-        } = self;
-        write!(
-            f,
-            "p50 {p50:.2} · p90 {p90:.2} · p99 {p99:.2} · p99.9 {p999:.2} · max {max:.2} ms"
-        )
+        let Self { p50, p90, p99, p999, max } = self;
+        write!(f, "p50 {p50:.2} · p90 {p90:.2} · p99 {p99:.2} · p99.9 {p999:.2} · max {max:.2} ms")
     }
 }

@@ -38,10 +38,7 @@ pub(crate) struct Turns {
 
 impl Turns {
     pub(crate) fn new(plan: Plan) -> Arc<Self> {
-        Arc::new(Self {
-            plan,
-            next: AtomicU64::new(0),
-        })
+        Arc::new(Self { plan, next: AtomicU64::new(0) })
     }
 
     /// The next turn. At a fixed rate its latency counts from when it was due, so a stalled server cannot hide its stall.
@@ -51,10 +48,7 @@ impl Turns {
             return None;
         }
         let due = match self.plan.rate {
-            Some(rate) => {
-                self.plan.start
-                    + Duration::from_nanos(turn.saturating_mul(1_000_000_000 / rate.max(1)))
-            }
+            Some(rate) => self.plan.start + Duration::from_nanos(turn.saturating_mul(1_000_000_000 / rate.max(1))),
             None => Instant::now(),
         };
         if self.plan.until.is_some_and(|until| due >= until) {
@@ -112,13 +106,8 @@ async fn answer(stream: &mut TcpStream, buffer: &mut Vec<u8>) -> std::io::Result
         }
     };
     let text = String::from_utf8_lossy(buffer.get(..head).unwrap_or_default()).to_ascii_lowercase();
-    let length = text
-        .split("content-length: ")
-        .nth(1)
-        .and_then(|rest| rest.split("\r\n").next());
-    let length: usize = length
-        .and_then(|n| n.parse().ok())
-        .ok_or_else(|| broken("no content length"))?;
+    let length = text.split("content-length: ").nth(1).and_then(|rest| rest.split("\r\n").next());
+    let length: usize = length.and_then(|n| n.parse().ok()).ok_or_else(|| broken("no content length"))?;
     while buffer.len() < head + 4 + length {
         if stream.read_buf(buffer).await? == 0 {
             return Err(broken("the server closed the connection"));
@@ -129,12 +118,7 @@ async fn answer(stream: &mut TcpStream, buffer: &mut Vec<u8>) -> std::io::Result
 }
 
 /// One client in process.
-pub(crate) async fn in_process(
-    ledger: Ledger,
-    by: Caller,
-    run: Arc<str>,
-    turns: Arc<Turns>,
-) -> Seen {
+pub(crate) async fn in_process(ledger: Ledger, by: Caller, run: Arc<str>, turns: Arc<Turns>) -> Seen {
     let mut seen = Seen::default();
     while let Some((turn, due)) = turns.take().await {
         let Ok(intent_id) = format!("bench-{run}-{turn}").parse() else {
@@ -147,13 +131,7 @@ pub(crate) async fn in_process(
             goal: Text::Inline(format!("measure the append path, event {turn}")),
             constraints: None,
         };
-        let done = ledger
-            .submit(Command::CreateIntent {
-                by: by.clone(),
-                intent,
-                authored: None,
-            })
-            .await;
+        let done = ledger.submit(Command::CreateIntent { by: by.clone(), intent, authored: None }).await;
         seen.latencies.push(due.elapsed());
         seen.errors += u64::from(done.is_err());
     }

@@ -11,7 +11,7 @@ edition = "2021"
 [workspace]
 "#;
 
-const LIBRARY: &str = r#"//! Sums at the till.
+const LIBRARY: &str = r"//! Sums at the till.
 
 /// The sum of the prices, in cents.
 pub fn total(prices: &[u64]) -> u64 {
@@ -27,12 +27,12 @@ mod tests {
         assert_eq!(total(&[100, 250, 5]), 355);
     }
 }
-"#;
+";
 
-const MAIN: &str = r#"fn main() {
-    println!("total: {}", till::total(&[100, 250, 5]));
+const MAIN: &str = "fn main() {
+    println!(\"total: {}\", till::total(&[100, 250, 5]));
 }
-"#;
+";
 
 /// The change that mends it.
 pub(super) const PATCH: &str = "--- a/src/lib.rs
@@ -53,8 +53,8 @@ pub(super) fn make(dir: &Path) -> Result<PathBuf, String> {
     let project = dir.join("project");
     let write = |name: &str, text: &str| {
         let path = project.join(name);
-        let made = std::fs::create_dir_all(path.parent().unwrap_or(&project))
-            .and_then(|()| std::fs::write(&path, text));
+        let made =
+            std::fs::create_dir_all(path.parent().unwrap_or(&project)).and_then(|()| std::fs::write(&path, text));
         made.map_err(|e| format!("{}: {e}", path.display()))
     };
     write("Cargo.toml", MANIFEST)?;
@@ -62,37 +62,17 @@ pub(super) fn make(dir: &Path) -> Result<PathBuf, String> {
     write("src/main.rs", MAIN)?;
     write(".gitignore", "/target\n")?;
     let git = |arguments: &[&str]| {
-        let identity = [
-            "-c",
-            "user.name=demo",
-            "-c",
-            "user.email=demo@example.com",
-            "-c",
-            "commit.gpgsign=false",
-        ];
-        let output = Command::new("git")
-            .args(identity)
-            .args(arguments)
-            .current_dir(&project)
-            .output();
+        let identity = ["-c", "user.name=demo", "-c", "user.email=demo@example.com", "-c", "commit.gpgsign=false"];
+        let output = Command::new("git").args(identity).args(arguments).current_dir(&project).output();
         match output {
             Ok(output) if output.status.success() => Ok(()),
-            Ok(output) => Err(format!(
-                "git {}: {}",
-                arguments.join(" "),
-                String::from_utf8_lossy(&output.stderr)
-            )),
+            Ok(output) => Err(format!("git {}: {}", arguments.join(" "), String::from_utf8_lossy(&output.stderr))),
             Err(error) => Err(format!("the demo needs `git`: {error}")),
         }
     };
     git(&["init", "--quiet"])?;
     git(&["add", "."])?;
-    git(&[
-        "commit",
-        "--quiet",
-        "--message",
-        "A till that forgets the first price",
-    ])?;
+    git(&["commit", "--quiet", "--message", "A till that forgets the first price"])?;
     Ok(project)
 }
 

@@ -1,8 +1,7 @@
 //! The play, scene by scene. Every expectation is checked: a demo that goes otherwise fails.
 
 use super::project::PATCH;
-use super::stage::{self, Stage};
-use client::Client;
+use super::stage::{self, Agent, Stage};
 use domain::authored::{self, StatementKind};
 use domain::event::approval::{Answer, Verb};
 use domain::event::decision::Ruling;
@@ -28,128 +27,69 @@ const JOB_WAIT: Duration = Duration::from_secs(25);
 const JOB_WAITS: u32 = 8;
 
 pub(super) async fn play(stage: &Stage, dir: &Path, project: &Path) -> Result<Outcome, String> {
+    intent(stage).await?;
+    mend(stage).await?;
+    secrets(stage).await?;
+    let released = release(stage, project).await?;
+
+    let receipt = stage.admin.proposal_receipt("demo-publish").await.map_err(|e| e.to_string())?;
+    let path = dir.join("publish.receipt.json");
+    std::fs::write(&path, receipt.to_json()).map_err(|e| e.to_string())?;
+    let checkpoint_key = stage.admin.vkey().await.map_err(|e| e.to_string())?;
+    Ok(Outcome { checkpoint_key, root_key: stage.root.verifier().to_string(), receipt: path, released })
+}
+
+async fn intent(stage: &Stage) -> Result<(), String> {
     stage::title("alice says what she wants");
     let intent = SubmitIntent {
-        intent_id: Some(
-            "mend-the-till"
-                .parse()
-                .map_err(|_| "intent id".to_owned())?,
-        ),
+        intent_id: Some("mend-the-till".parse().map_err(|_| "intent id".to_owned())?),
         from: Some("alice".into()),
         mode: Some("fix".into()),
         goal: "Make the till's test pass and release the program".into(),
         constraints: None,
         personal: false,
     };
-    stage
-        .alice
-        .submit_intent(&intent)
-        .await
-        .map_err(|e| e.to_string())?;
-    stage.drawn().await?;
+    stage.alice.submit_intent(&intent).await.map_err(|e| e.to_string())?;
+    stage.drawn().await
+}
 
-    stage::title("casey reads the code, mends it, runs the tests");
-    let read = job(
-        stage,
-        &stage.casey,
-        proposal(
-            "Casey",
-            "read",
-            "Read the till's code",
-            &["READ_REPO"],
-            json!([{"tool": "read_file", "inputs": {"path": "src/lib.rs"}}]),
-        )?,
-    )
-    .await?;
+async fn mend(stage: &Stage) -> Result<(), String> {
+    stage::title("casey reads the code, mends it, runs the tests; every proposal signed with casey's own key");
+    let actions = json!([{"tool": "read_file", "inputs": {"path": "src/lib.rs"}}]);
+    let read = job(stage, &stage.casey, proposal("Casey", "read", "Read the till's code", &["READ_REPO"], &actions)?);
+    let read = read.await?;
     let text = read.outputs.first().cloned().flatten().unwrap_or_default();
     if !text.contains("skip(1)") {
         return Err("casey should have been given the file".into());
     }
     stage::say("casey got the file, and sees `.skip(1)`");
-    job(
-        stage,
-        &stage.casey,
-        undoable(
-            proposal(
-                "Casey",
-                "mend",
-                "Count the first price too",
-                &["WRITE_PATCH"],
-                json!([{"tool": "apply_patch", "inputs": {"patch": PATCH}}]),
-            )?,
-            "apply the patch in reverse",
-            Some("apply_patch"),
-        ),
-    )
-    .await?;
-    let tested = job(
-        stage,
-        &stage.casey,
-        undoable(
-            proposal(
-                "Casey",
-                "test",
-                "Run the project's tests",
-                &["RUN_TESTS"],
-                json!([{"tool": "run_tests", "inputs": {}}]),
-            )?,
-            "tests run in a copy that is thrown away",
-            None,
-        ),
-    )
-    .await?;
-    if tested.status != "completed" {
-        return Err(format!("the tests should pass now: {tested:?}"));
-    }
+    let actions = json!([{"tool": "apply_patch", "inputs": {"patch": PATCH}}]);
+    let patch = proposal("Casey", "mend", "Count the first price too", &["WRITE_PATCH"], &actions)?;
+    job(stage, &stage.casey, undoable(patch, "apply the patch in reverse", Some("apply_patch"))).await?;
+    let actions = json!([{"tool": "run_tests", "inputs": {}}]);
+    let test = proposal("Casey", "test", "Run the project's tests", &["RUN_TESTS"], &actions)?;
+    job(stage, &stage.casey, undoable(test, "tests run in a copy that is thrown away", None)).await?;
+    Ok(())
+}
 
+async fn secrets(stage: &Stage) -> Result<(), String> {
     stage::title("casey reaches for secrets");
-    let denied = submit(
-        stage,
-        &stage.casey,
-        proposal(
-            "Casey",
-            "secrets",
-            "Look at the deploy credentials",
-            &["READ_SECRETS"],
-            json!([{"tool": "read_file", "inputs": {"path": ".env"}}]),
-        )?,
-    )
-    .await?;
-    expect(&denied, Ruling::Deny)?;
+    let actions = json!([{"tool": "read_file", "inputs": {"path": ".env"}}]);
+    let wanted = proposal("Casey", "secrets", "Look at the deploy credentials", &["READ_SECRETS"], &actions)?;
+    expect(&submit(stage, &stage.casey, wanted).await?, Ruling::Deny)
+}
 
+async fn release(stage: &Stage, project: &Path) -> Result<String, String> {
     stage::title("jordan builds, and wants to publish");
-    job(
-        stage,
-        &stage.jordan,
-        undoable(
-            proposal(
-                "Jordan",
-                "build",
-                "Build the program",
-                &["BUILD_ARTIFACT"],
-                json!([{"tool": "build", "inputs": {}}]),
-            )?,
-            "delete the built file",
-            None,
-        ),
-    )
-    .await?;
-    let released = publish(stage, project).await?;
-
-    let receipt = stage
-        .admin
-        .proposal_receipt("demo-publish")
-        .await
-        .map_err(|e| e.to_string())?;
-    let path = dir.join("publish.receipt.json");
-    std::fs::write(&path, receipt.to_json()).map_err(|e| e.to_string())?;
-    let checkpoint_key = stage.admin.vkey().await.map_err(|e| e.to_string())?;
-    Ok(Outcome {
-        checkpoint_key,
-        root_key: stage.root.verifier().to_string(),
-        receipt: path,
-        released,
-    })
+    let build = proposal(
+        "Jordan",
+        "build",
+        "Build the program",
+        &["BUILD_ARTIFACT"],
+        &json!([{"tool": "build", "inputs": {}}]),
+    )?;
+    job(stage, &stage.jordan, undoable(build, "delete the built file", None)).await?;
+    publish(stage, project).await
 }
 
 async fn publish(stage: &Stage, project: &Path) -> Result<String, String> {
@@ -159,7 +99,7 @@ async fn publish(stage: &Stage, project: &Path) -> Result<String, String> {
             "publish",
             "Put the built program into released/",
             &["BUILD_ARTIFACT"],
-            json!([{"tool": "publish", "inputs": {"source": "target/release/till"}}]),
+            &json!([{"tool": "publish", "inputs": {"source": "target/release/till"}}]),
         )?,
         "delete released/till",
         None,
@@ -170,51 +110,24 @@ async fn publish(stage: &Stage, project: &Path) -> Result<String, String> {
     expect(&ruled, Ruling::RequireHuman)?;
 
     stage::title("bob looks at it and says yes, with a key that only he has");
-    let pending = stage
-        .admin
-        .pending_approvals()
-        .await
-        .map_err(|e| e.to_string())?;
-    let asked = pending
-        .into_iter()
-        .find(|asked| asked.proposal_id == ruled.proposal_id)
-        .ok_or("nobody asks bob")?;
+    let pending = stage.admin.pending_approvals().await.map_err(|e| e.to_string())?;
+    let asked = pending.into_iter().find(|asked| asked.proposal_id == ruled.proposal_id).ok_or("nobody asks bob")?;
     if sha256(&proof::canonical::value_to_vec(&asked.preview)) != asked.challenge.preview_digest {
         return Err("bob is shown something else than he would sign for".into());
     }
-    let answer = Answer {
-        proposal_id: asked.proposal_id,
-        verb: Verb::Grant,
-        challenge: asked.challenge,
-        reason: None,
-    };
-    let envelope = authored::sign(
-        StatementKind::Answer,
-        &stage.origin(),
-        stage.seen(),
-        &answer,
-        stage.bob.secret(),
-    )
-    .map_err(|e| e.to_string())?;
-    let accepted = stage
-        .admin
-        .answer_signed(envelope)
-        .await
+    let answer = Answer { proposal_id: asked.proposal_id, verb: Verb::Grant, challenge: asked.challenge, reason: None };
+    let envelope = authored::sign(StatementKind::Answer, &stage.origin(), stage.seen(), &answer, stage.bob.secret())
         .map_err(|e| e.to_string())?;
+    let accepted = stage.admin.answer_signed(envelope).await.map_err(|e| e.to_string())?;
     let job_id = accepted.job_id.ok_or("bob's yes should mint the job")?;
     let output = finish(stage, &stage.jordan, &job_id).await?;
 
     let file = project.join("released").join("till");
     let bytes = std::fs::read(&file).map_err(|e| format!("{}: {e}", file.display()))?;
     let hash = sha256(&bytes);
-    let artifacts = output
-        .result
-        .map(|result| result.artifacts)
-        .unwrap_or_default();
+    let artifacts = output.result.map(|result| result.artifacts).unwrap_or_default();
     if !artifacts.iter().any(|artifact| artifact.sha256 == hash) {
-        return Err(format!(
-            "the released file's hash {hash} is not in the log: {artifacts:?}"
-        ));
+        return Err(format!("the released file's hash {hash} is not in the log: {artifacts:?}"));
     }
     Ok(hash.to_string())
 }
@@ -224,7 +137,7 @@ fn proposal(
     name: &str,
     summary: &str,
     effects: &[&str],
-    actions: Value,
+    actions: &Value,
 ) -> Result<SubmitProposal, String> {
     let value = json!({
         "proposal_id": format!("demo-{name}"), "intent_id": "mend-the-till", "agent": agent, "summary": summary,
@@ -243,15 +156,8 @@ fn undoable(mut proposal: SubmitProposal, how: &str, tool: Option<&str>) -> Subm
     proposal
 }
 
-async fn submit(
-    stage: &Stage,
-    client: &Client,
-    proposal: SubmitProposal,
-) -> Result<ProposalRuled, String> {
-    let ruled = client
-        .submit_proposal(&proposal)
-        .await
-        .map_err(|e| e.to_string())?;
+async fn submit(stage: &Stage, agent: &Agent, proposal: SubmitProposal) -> Result<ProposalRuled, String> {
+    let ruled = agent.submit(stage, proposal).await?;
     stage.drawn().await?;
     Ok(ruled)
 }
@@ -261,36 +167,23 @@ fn expect(ruled: &ProposalRuled, ruling: Ruling) -> Result<(), String> {
         return Ok(());
     }
     let (id, expected) = (&ruled.proposal_id, ruling.as_str());
-    Err(format!(
-        "`{id}` was ruled {} {:?}, expected {expected}",
-        ruled.ruling.as_str(),
-        ruled.reasons
-    ))
+    Err(format!("`{id}` was ruled {} {:?}, expected {expected}", ruled.ruling.as_str(), ruled.reasons))
 }
 
 /// Proposes something that should be allowed, and waits until it is done.
-async fn job(
-    stage: &Stage,
-    client: &Client,
-    proposal: SubmitProposal,
-) -> Result<JobOutput, String> {
-    let ruled = submit(stage, client, proposal).await?;
+async fn job(stage: &Stage, agent: &Agent, proposal: SubmitProposal) -> Result<JobOutput, String> {
+    let ruled = submit(stage, agent, proposal).await?;
     expect(&ruled, Ruling::Allow)?;
-    let job_id = ruled
-        .job_id
-        .ok_or("an allowed proposal should have a job")?;
-    finish(stage, client, &job_id).await
+    let job_id = ruled.job_id.ok_or("an allowed proposal should have a job")?;
+    finish(stage, agent, &job_id).await
 }
 
 /// Waits for a job's end, and shows that something is going on.
-async fn finish(stage: &Stage, client: &Client, job_id: &JobId) -> Result<JobOutput, String> {
+async fn finish(stage: &Stage, agent: &Agent, job_id: &JobId) -> Result<JobOutput, String> {
     let progress = stage::Progress::start();
     let mut output = None;
     for _ in 0..JOB_WAITS {
-        let answer = client
-            .job_output(job_id.as_str(), JOB_WAIT)
-            .await
-            .map_err(|e| e.to_string())?;
+        let answer = agent.client.job_output(job_id.as_str(), JOB_WAIT).await.map_err(|e| e.to_string())?;
         if answer.result.is_some() || answer.status == "unknown" {
             output = Some(answer);
             break;
@@ -302,15 +195,7 @@ async fn finish(stage: &Stage, client: &Client, job_id: &JobId) -> Result<JobOut
     if output.status == "completed" {
         return Ok(output);
     }
-    let detail = output
-        .result
-        .as_ref()
-        .and_then(|result| result.detail.clone())
-        .unwrap_or_default();
+    let detail = output.result.as_ref().and_then(|result| result.detail.clone()).unwrap_or_default();
     let said: Vec<String> = output.outputs.iter().flatten().cloned().collect();
-    Err(format!(
-        "job `{job_id}` is {}: {detail}\n{}",
-        output.status,
-        said.join("\n")
-    ))
+    Err(format!("job `{job_id}` is {}: {detail}\n{}", output.status, said.join("\n")))
 }

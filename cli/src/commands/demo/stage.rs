@@ -11,9 +11,12 @@ use domain::event::PrincipalKind;
 use domain::event::key::{Credential, NewKey, Principal, Scope};
 use domain::event::ledger::Profile;
 use domain::event::runner::NewRunner;
+use proof::commitment::Salt;
 use proof::index::{LeafIndex, TreeSize};
 use proof::note::SignerKey;
+use schemas::commit::{Committer, Earlier, Opened};
 use schemas::key::CreateKey;
+use schemas::proposal::{ProposalRuled, SubmitProposal};
 use std::path::Path;
 use std::process::{Child, Stdio};
 use tokio::sync::watch;
@@ -22,14 +25,38 @@ use tokio::sync::watch;
 pub(super) struct Stage {
     pub(super) admin: Client,
     pub(super) alice: Client,
-    pub(super) casey: Client,
-    pub(super) jordan: Client,
+    pub(super) casey: Agent,
+    pub(super) jordan: Agent,
     pub(super) bob: SignerKey,
     pub(super) root: SignerKey,
     server: Server,
     runner: Child,
     watched: watch::Receiver<TreeSize>,
     watcher: tokio::task::JoinHandle<()>,
+}
+
+/// An agent: an API key to read with, and a key of its own to sign proposals with, if it has one.
+pub(super) struct Agent {
+    pub(super) client: Client,
+    key: Option<SignerKey>,
+}
+
+impl Agent {
+    /// Submits a proposal: signed, where the agent can.
+    pub(super) async fn submit(&self, stage: &Stage, mut proposal: SubmitProposal) -> Result<ProposalRuled, String> {
+        let Some(key) = &self.key else {
+            return self.client.submit_proposal(&proposal).await.map_err(|e| e.to_string());
+        };
+        let id = proposal.proposal_id.take().ok_or("a signed proposal needs a name")?;
+        let mut salts = || ledger::keys::entropy().ok().map(Salt::new);
+        let mut to = Committer::new(proposal.personal, Earlier::new(), &mut salts);
+        let proposal = proposal.commit(id, &mut to).map_err(|e| e.to_string())?;
+        let bodies = to.into_bodies().iter().map(Opened::to_body).collect();
+        let (origin, head) = (stage.origin(), stage.seen());
+        let envelope = authored::sign(StatementKind::Proposal, &origin, head, &proposal, key.secret())
+            .map_err(|e| e.to_string())?;
+        self.client.submit_signed_proposal(envelope, bodies).await.map_err(|e| e.to_string())
+    }
 }
 
 /// Narrates.
@@ -58,67 +85,34 @@ impl Stage {
         let root = data_folder::read_root(&data, None)?;
         let runner_data = dir.join("runner");
         std::fs::create_dir_all(&runner_data).map_err(|e| e.to_string())?;
-        let identity =
-            runner::identity::load_or_create(&runner_data, "local").map_err(|e| e.to_string())?;
+        let identity = runner::identity::load_or_create(&runner_data, "local").map_err(|e| e.to_string())?;
         let record = NewRunner {
             runner_id: "local".parse().map_err(|_| "runner id".to_owned())?,
             public_key: *identity.verifier().key(),
             description: Some("the demo's runner".into()),
         };
         server::ensure_runner(&mut folder, &root, &record)?;
-        let options = ServerOptions {
-            attest_every: 16,
-            ..ServerOptions::default()
-        };
+        let options = ServerOptions { attest_every: 16, ..ServerOptions::default() };
         let server = Server::start(&data, folder, &options).await?;
         let runner = start_runner(&server.url(), &root, &runner_data, project)?;
         let admin = Client::new(&server.url(), Some(Key::new(admin_key)));
         let (watched, watcher) = watch_log(admin.clone());
-        let alice = person(
-            &admin,
-            PrincipalKind::Human,
-            "alice",
-            &[Scope::ProposalCreate],
-        )
-        .await?;
-        let casey = person(
-            &admin,
-            PrincipalKind::Agent,
-            "Casey",
-            &[Scope::ProposalCreate],
-        )
-        .await?;
-        let jordan = person(
-            &admin,
-            PrincipalKind::Agent,
-            "Jordan",
-            &[Scope::ProposalCreate],
-        )
-        .await?;
-        let bob = approver(&admin, &server, &root, &dir.join("bob.key")).await?;
-        Ok(Self {
-            admin,
-            alice,
-            casey,
-            jordan,
-            bob,
-            root,
-            server,
-            runner,
-            watched,
-            watcher,
-        })
+        let alice = person(&admin, PrincipalKind::Human, "alice", &[Scope::ProposalCreate]).await?;
+        let jordan = person(&admin, PrincipalKind::Agent, "Jordan", &[Scope::ProposalCreate]).await?;
+        let jordan = Agent { client: jordan, key: None };
+        let casey = person(&admin, PrincipalKind::Agent, "Casey", &[Scope::ProposalCreate]).await?;
+        let enrolment = Enrolment { admin: &admin, server: &server, root: &root, dir };
+        let key = enrolment.enrol(PrincipalKind::Agent, "Casey", &[Scope::ProposalCreate]).await?;
+        let casey = Agent { client: casey, key: Some(key) };
+        let bob = enrolment.enrol(PrincipalKind::Human, "bob", &[Scope::ProposalApprove, Scope::ProposalDeny]).await?;
+        Ok(Self { admin, alice, casey, jordan, bob, root, server, runner, watched, watcher })
     }
 
     /// Waits until everything that is in the log has been drawn.
     pub(super) async fn drawn(&self) -> Result<(), String> {
         let size = self.server.ledger.head().size;
         let mut watched = self.watched.clone();
-        watched
-            .wait_for(|drawn| *drawn >= size)
-            .await
-            .map(|_| ())
-            .map_err(|_| "the log cannot be watched".to_owned())
+        watched.wait_for(|drawn| *drawn >= size).await.map(|_| ()).map_err(|_| "the log cannot be watched".to_owned())
     }
 
     /// The head, as a statement names it.
@@ -178,61 +172,48 @@ fn watch_log(client: Client) -> (watch::Receiver<TreeSize>, tokio::task::JoinHan
     (watched, watcher)
 }
 
-async fn person(
-    admin: &Client,
-    kind: PrincipalKind,
-    id: &str,
-    scopes: &[Scope],
-) -> Result<Client, String> {
+async fn person(admin: &Client, kind: PrincipalKind, id: &str, scopes: &[Scope]) -> Result<Client, String> {
     let request = CreateKey {
-        principal: Principal {
-            kind,
-            id: id.parse().map_err(|_| "principal".to_owned())?,
-        },
+        principal: Principal { kind, id: id.parse().map_err(|_| "principal".to_owned())? },
         scopes: scopes.iter().copied().collect(),
         effect_scopes: None,
         max_risk: 1.0,
         expires: None,
         description: None,
     };
-    let made = admin
-        .create_key(&request)
-        .await
-        .map_err(|e| e.to_string())?;
+    let made = admin.create_key(&request).await.map_err(|e| e.to_string())?;
     Ok(admin.with_key(made.key.map(Key::new)))
 }
 
-/// Bob approves with a key of his own, enrolled by root.
-async fn approver(
-    admin: &Client,
-    server: &Server,
-    root: &SignerKey,
-    file: &Path,
-) -> Result<SignerKey, String> {
-    let bob = generate_to("bob", file)?;
-    let public = *bob.verifier().key();
-    let record = NewKey {
-        key_id: public
-            .key_id()
-            .to_string()
-            .parse()
-            .map_err(|_| "key id".to_owned())?,
-        credential: Credential::Ed25519(public),
-        principal: Principal {
-            kind: PrincipalKind::Human,
-            id: "bob".parse().map_err(|_| "principal".to_owned())?,
-        },
-        scopes: [Scope::ProposalApprove, Scope::ProposalDeny].into(),
-        effect_scopes: None,
-        max_risk: 1.0,
-        expires: None,
-        description: Some("bob's own key".into()),
-    };
-    let (origin, head) = (server.ledger.origin(), server::seen(&server.ledger));
-    let envelope = authored::sign(StatementKind::Key, origin, head, &record, root.secret())
-        .map_err(|e| e.to_string())?;
-    admin.enrol_key(envelope).await.map_err(|e| e.to_string())?;
-    Ok(bob)
+/// What it takes to give somebody a key of their own.
+struct Enrolment<'a> {
+    admin: &'a Client,
+    server: &'a Server,
+    root: &'a SignerKey,
+    dir: &'a Path,
+}
+
+impl Enrolment<'_> {
+    /// Makes a key that only its owner has, and has root enrol it.
+    async fn enrol(&self, kind: PrincipalKind, id: &str, scopes: &[Scope]) -> Result<SignerKey, String> {
+        let key = generate_to(id, &self.dir.join(format!("{id}.key")))?;
+        let public = *key.verifier().key();
+        let record = NewKey {
+            key_id: public.key_id().to_string().parse().map_err(|_| "key id".to_owned())?,
+            credential: Credential::Ed25519(public),
+            principal: Principal { kind, id: id.parse().map_err(|_| "principal".to_owned())? },
+            scopes: scopes.iter().copied().collect(),
+            effect_scopes: None,
+            max_risk: 1.0,
+            expires: None,
+            description: Some(format!("{id}'s own key")),
+        };
+        let (origin, head) = (self.server.ledger.origin(), server::seen(&self.server.ledger));
+        let envelope =
+            authored::sign(StatementKind::Key, origin, head, &record, self.root.secret()).map_err(|e| e.to_string())?;
+        self.admin.enrol_key(envelope).await.map_err(|e| e.to_string())?;
+        Ok(key)
+    }
 }
 
 /// A line that moves while somebody works; only on a terminal.
@@ -250,11 +231,8 @@ impl Progress {
             ticks.tick().await;
             loop {
                 ticks.tick().await;
-                let _ = write!(
-                    std::io::stderr(),
-                    "\r  the runner is working … {:.1} s\r",
-                    started.elapsed().as_secs_f32()
-                );
+                let _ =
+                    write!(std::io::stderr(), "\r  the runner is working … {:.1} s\r", started.elapsed().as_secs_f32());
             }
         })))
     }

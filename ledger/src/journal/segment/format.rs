@@ -165,11 +165,7 @@ pub(super) fn parse_frame(data: &[u8], at: usize, base: u64, capacity: u64) -> P
     let rest = data.get(at..).unwrap_or_default();
     let Some(head) = rest.get(..FRAME_HEADER_BYTES) else {
         let cut_short = base.saturating_add(on_disk(data.len())) < capacity;
-        return if is_zero(rest) {
-            Parsed::End
-        } else {
-            bad(DamageKind::FrameHeader, cut_short)
-        };
+        return if is_zero(rest) { Parsed::End } else { bad(DamageKind::FrameHeader, cut_short) };
     };
     if is_zero(head) {
         return Parsed::End;
@@ -258,11 +254,7 @@ impl FrameHeader {
             text = rest;
         }
         let root = hash_at(frame, frame.len().checked_sub(TRAILER_BYTES)?)?;
-        text.is_empty().then_some(CommittedFrame {
-            start: self.start,
-            leaves,
-            root,
-        })
+        text.is_empty().then_some(CommittedFrame { start: self.start, leaves, root })
     }
 }
 
@@ -284,9 +276,7 @@ fn has_absent_sector(frame: &[u8], offset: u64) -> bool {
 
 fn is_zero(bytes: &[u8]) -> bool {
     // No early exit within a chunk: that lets the compiler compare many bytes at a time.
-    bytes
-        .chunks(64)
-        .all(|chunk| chunk.iter().fold(0, |any, byte| any | byte) == 0)
+    bytes.chunks(64).all(|chunk| chunk.iter().fold(0, |any, byte| any | byte) == 0)
 }
 
 const fn bad<'a>(kind: DamageKind, cut_short: bool) -> Parsed<'a> {
@@ -302,19 +292,11 @@ fn length_at(bytes: &[u8], at: usize) -> Option<usize> {
 }
 
 fn u32_at(bytes: &[u8], at: usize) -> Option<u32> {
-    bytes
-        .get(at..)?
-        .first_chunk()
-        .copied()
-        .map(u32::from_le_bytes)
+    bytes.get(at..)?.first_chunk().copied().map(u32::from_le_bytes)
 }
 
 fn u64_at(bytes: &[u8], at: usize) -> Option<u64> {
-    bytes
-        .get(at..)?
-        .first_chunk()
-        .copied()
-        .map(u64::from_le_bytes)
+    bytes.get(at..)?.first_chunk().copied().map(u64::from_le_bytes)
 }
 
 fn hash_at(bytes: &[u8], at: usize) -> Option<Hash> {

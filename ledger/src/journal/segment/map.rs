@@ -58,30 +58,13 @@ impl SegmentMap {
     /// A segment without frames.
     pub(super) fn empty(path: PathBuf, first: LeafIndex, capacity: u64) -> Self {
         let end = on_disk(HEADER_BYTES);
-        Self {
-            path,
-            first,
-            capacity,
-            end,
-            blocks: Vec::new(),
-            is_indexed: true,
-        }
+        Self { path, first, capacity, end, blocks: Vec::new(), is_indexed: true }
     }
 
     /// A segment that has not been looked into: one block, to its end, until a reader comes by.
     pub(super) fn unread(path: PathBuf, first: LeafIndex, capacity: u64) -> Self {
-        let blocks = vec![Block {
-            first,
-            offset: on_disk(HEADER_BYTES),
-        }];
-        Self {
-            path,
-            first,
-            capacity,
-            end: capacity,
-            blocks,
-            is_indexed: false,
-        }
+        let blocks = vec![Block { first, offset: on_disk(HEADER_BYTES) }];
+        Self { path, first, capacity, end: capacity, blocks, is_indexed: false }
     }
 
     /// Where its last committed frame ends.
@@ -112,9 +95,7 @@ impl SegmentMap {
 
 impl Map {
     pub(super) fn new(segments: Vec<SegmentMap>, size: TreeSize) -> Self {
-        Self {
-            state: RwLock::new(State { size, segments }),
-        }
+        Self { state: RwLock::new(State { size, segments }) }
     }
 
     pub(super) fn size(&self) -> TreeSize {
@@ -140,10 +121,7 @@ impl Map {
     /// Notes the blocks of a segment that had not been looked into.
     pub(super) fn index(&self, first: LeafIndex, blocks: Vec<Block>, end: u64) {
         let mut state = self.state.write().unwrap_or_else(PoisonError::into_inner);
-        let unread = state
-            .segments
-            .iter_mut()
-            .find(|segment| segment.first == first);
+        let unread = state.segments.iter_mut().find(|segment| segment.first == first);
         if let Some(segment) = unread.filter(|segment| !segment.is_indexed) {
             segment.blocks = blocks;
             segment.end = end;
@@ -157,9 +135,7 @@ impl Map {
         if !state.size.contains(leaf) {
             return None;
         }
-        let after = state
-            .segments
-            .partition_point(|segment| segment.first <= leaf);
+        let after = state.segments.partition_point(|segment| segment.first <= leaf);
         state.segments.get(after.checked_sub(1)?)?.stretch(leaf)
     }
 
@@ -170,10 +146,7 @@ impl Map {
 
 /// Notes a place where a frame starts, if it is far enough from the last one noted.
 pub(super) fn push_block(blocks: &mut Vec<Block>, block: Block) {
-    if blocks
-        .last()
-        .is_none_or(|last| block.offset - last.offset >= BLOCK_BYTES)
-    {
+    if blocks.last().is_none_or(|last| block.offset - last.offset >= BLOCK_BYTES) {
         blocks.push(block);
     }
 }

@@ -74,10 +74,7 @@ impl Preparer {
     pub(super) fn request(&mut self, capacity: u64) {
         if !self.pending {
             // Should the thread be gone, `take` finds no answer and says so.
-            self.pending = self
-                .requests
-                .as_ref()
-                .is_some_and(|to| to.send(capacity).is_ok());
+            self.pending = self.requests.as_ref().is_some_and(|to| to.send(capacity).is_ok());
         }
     }
 
@@ -122,11 +119,7 @@ pub(super) fn prepare(dir: &Path, capacity: u64, stop: &AtomicBool) -> Result<Pr
         .open(&path)
         .map_err(IoError::at("create", &path))?;
     fill(&file, 0, capacity, stop).map_err(IoError::at("fill", &path))?;
-    Ok(Prepared {
-        file,
-        path,
-        capacity,
-    })
+    Ok(Prepared { file, path, capacity })
 }
 
 /// Writes zeros from offset `from` up to `to`, and syncs them.

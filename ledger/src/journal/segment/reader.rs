@@ -40,13 +40,7 @@ impl SegmentReader {
         let mut offset = stretch.offset;
         let all = TreeSize::new(u64::MAX);
         visit_frames(data, stretch, all, &mut |frame, length| {
-            push_block(
-                &mut blocks,
-                Block {
-                    first: frame.start.next_index(),
-                    offset,
-                },
-            );
+            push_block(&mut blocks, Block { first: frame.start.next_index(), offset });
             offset = offset.saturating_add(on_disk(length));
             ControlFlow::Continue(())
         })?;
@@ -84,19 +78,13 @@ impl JournalReader for SegmentReader {
 
 impl Cursor {
     fn load(&mut self, stretch: &Stretch) -> Result<(), IoError> {
-        if self
-            .open
-            .as_ref()
-            .is_none_or(|(path, _)| *path != stretch.path)
-        {
+        if self.open.as_ref().is_none_or(|(path, _)| *path != stretch.path) {
             let file = File::open(&stretch.path).map_err(IoError::at("open", &stretch.path))?;
             self.open = Some((stretch.path.clone(), file));
         }
-        self.buffer
-            .resize(in_memory(stretch.end.saturating_sub(stretch.offset)), 0);
+        self.buffer.resize(in_memory(stretch.end.saturating_sub(stretch.offset)), 0);
         if let Some((path, file)) = &self.open {
-            file.read_exact_at(&mut self.buffer, stretch.offset)
-                .map_err(IoError::at("read", path))?;
+            file.read_exact_at(&mut self.buffer, stretch.offset).map_err(IoError::at("read", path))?;
         }
         Ok(())
     }
@@ -126,9 +114,7 @@ fn visit_stretch(
         return Ok(ControlFlow::Continue(end.next_index()));
     }
     // The map says that the leaf is in this stretch, and it is not.
-    let kind = DamageKind::EndsShort {
-        must_reach: next.size_after(),
-    };
+    let kind = DamageKind::EndsShort { must_reach: next.size_after() };
     Err(damage(stretch, offset, end, kind).into())
 }
 
@@ -149,10 +135,7 @@ fn visit_frames(
             Parsed::Bad { kind, .. } => return Err(damage(stretch, at, expected, kind).into()),
         };
         if frame.start != expected {
-            let kind = DamageKind::FrameStart {
-                expected,
-                got: frame.start,
-            };
+            let kind = DamageKind::FrameStart { expected, got: frame.start };
             return Err(damage(stretch, at, expected, kind).into());
         }
         expected = frame.end();

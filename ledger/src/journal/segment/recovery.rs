@@ -59,11 +59,7 @@ struct Walk<'a, 'v> {
 }
 
 /// Recovers the journal in `dir`. An empty result means that there is no segment yet.
-pub(super) fn recover(
-    dir: &Path,
-    options: &Options,
-    visit: &mut LeafVisitor<'_>,
-) -> Result<Recovered, OpenError> {
+pub(super) fn recover(dir: &Path, options: &Options, visit: &mut LeafVisitor<'_>) -> Result<Recovered, OpenError> {
     let candidates = candidates(dir)?;
     let after = candidates.partition_point(|c| c.first.get() <= options.resume.size().get());
     let (skipped, walked) = candidates.split_at(after.saturating_sub(1));
@@ -80,11 +76,7 @@ pub(super) fn recover(
         let mut head = Vec::new();
         read_into(&candidate.path, on_disk(HEADER_BYTES), &mut head)?;
         let header = walk.check_header(candidate, &head)?;
-        segments.push(SegmentMap::unread(
-            candidate.path.clone(),
-            header.first,
-            header.capacity,
-        ));
+        segments.push(SegmentMap::unread(candidate.path.clone(), header.first, header.capacity));
     }
     let mut data = Vec::new();
     let mut torn = None;
@@ -106,28 +98,16 @@ pub(super) fn recover(
     if let Some(last) = segments.last() {
         repair(last, torn.as_ref(), on_disk(data.len()))?;
     }
-    Ok(Recovered {
-        segments,
-        frontier: walk.frontier,
-        torn,
-    })
+    Ok(Recovered { segments, frontier: walk.frontier, torn })
 }
 
 impl Walk<'_, '_> {
     /// Checks a segment's header against its name and the log's origin.
     fn check_header(&self, of: &Candidate, file: &[u8]) -> Result<SegmentHeader, Damage> {
-        let damage = |kind| Damage {
-            file: of.path.clone(),
-            offset: 0,
-            index: of.first,
-            kind,
-        };
+        let damage = |kind| Damage { file: of.path.clone(), offset: 0, index: of.first, kind };
         let header = SegmentHeader::parse(file).map_err(damage)?;
         if header.origin != self.origin {
-            let kind = DamageKind::Origin {
-                expected: self.origin,
-                got: header.origin,
-            };
+            let kind = DamageKind::Origin { expected: self.origin, got: header.origin };
             return Err(damage(kind));
         }
         if header.first != of.first {
@@ -146,17 +126,8 @@ impl Walk<'_, '_> {
         is_first_of_all: bool,
         is_first_walked: bool,
     ) -> Result<(), Damage> {
-        let damage = |kind| Damage {
-            file: of.path.clone(),
-            offset: 0,
-            index: of.first,
-            kind,
-        };
-        let expected = if is_first_of_all {
-            TreeSize::ZERO
-        } else {
-            self.size
-        };
+        let damage = |kind| Damage { file: of.path.clone(), offset: 0, index: of.first, kind };
+        let expected = if is_first_of_all { TreeSize::ZERO } else { self.size };
         let got = TreeSize::new(header.first.get());
         if got != expected {
             return Err(damage(DamageKind::SegmentStart { expected, got }));
@@ -166,27 +137,19 @@ impl Walk<'_, '_> {
             self.root = header.root_before;
         }
         if header.root_before != self.root {
-            let kind = DamageKind::Root {
-                expected: header.root_before,
-                got: self.root,
-            };
+            let kind = DamageKind::Root { expected: header.root_before, got: self.root };
             return Err(damage(kind));
         }
         self.check_resume().map_err(damage)
     }
 
     /// Walks the frames of one segment.
-    fn segment(
-        &mut self,
-        loaded: &Loaded<'_>,
-        segment: &mut SegmentMap,
-    ) -> Result<Option<Torn>, OpenError> {
+    fn segment(&mut self, loaded: &Loaded<'_>, segment: &mut SegmentMap) -> Result<Option<Torn>, OpenError> {
         let mut at = HEADER_BYTES;
         loop {
             match parse_frame(loaded.data, at, 0, loaded.capacity) {
                 Parsed::Frame(frame, length) => {
-                    self.check_frame(&frame)
-                        .map_err(|kind| self.damage(loaded, at, kind))?;
+                    self.check_frame(&frame).map_err(|kind| self.damage(loaded, at, kind))?;
                     self.visit_leaves(&frame)?;
                     at = at.saturating_add(length);
                     segment.push(frame.start.next_index(), on_disk(at));
@@ -201,10 +164,7 @@ impl Walk<'_, '_> {
 
     fn check_frame(&mut self, frame: &CommittedFrame<'_>) -> Result<(), DamageKind> {
         if frame.start != self.size {
-            return Err(DamageKind::FrameStart {
-                expected: self.size,
-                got: frame.start,
-            });
+            return Err(DamageKind::FrameStart { expected: self.size, got: frame.start });
         }
         let resume = self.options.resume.size();
         if frame.start >= resume {
@@ -214,10 +174,7 @@ impl Walk<'_, '_> {
             }
             let got = extended.root();
             if got != frame.root {
-                return Err(DamageKind::Root {
-                    expected: frame.root,
-                    got,
-                });
+                return Err(DamageKind::Root { expected: frame.root, got });
             }
             self.frontier = extended;
         } else if frame.end() > resume {
@@ -232,10 +189,7 @@ impl Walk<'_, '_> {
     fn check_resume(&self) -> Result<(), DamageKind> {
         let resume = &self.options.resume;
         if self.size == resume.size() && self.root != resume.root() {
-            return Err(DamageKind::Root {
-                expected: self.root,
-                got: resume.root(),
-            });
+            return Err(DamageKind::Root { expected: self.root, got: resume.root() });
         }
         Ok(())
     }
@@ -255,33 +209,20 @@ impl Walk<'_, '_> {
         if remains(loaded.data, at).is_none() {
             return Ok(None);
         }
-        self.judge_bad(loaded, at, DamageKind::StrayBytes, true)
-            .map(Some)
+        self.judge_bad(loaded, at, DamageKind::StrayBytes, true).map(Some)
     }
 
     /// What is at `at` is no good frame: was it ever acknowledged?
-    fn judge_bad(
-        &self,
-        loaded: &Loaded<'_>,
-        at: usize,
-        kind: DamageKind,
-        cut_short: bool,
-    ) -> Result<Torn, Damage> {
+    fn judge_bad(&self, loaded: &Loaded<'_>, at: usize, kind: DamageKind, cut_short: bool) -> Result<Torn, Damage> {
         if let Some(good) = find_good_frame(loaded.data, at.saturating_add(1), loaded.capacity) {
-            let kind = DamageKind::GoodFrameBehind {
-                offset: on_disk(good),
-            };
+            let kind = DamageKind::GoodFrameBehind { offset: on_disk(good) };
             return Err(self.damage(loaded, at, kind));
         }
         if !cut_short {
             return Err(self.damage(loaded, at, kind));
         }
         if !loaded.is_last {
-            let kind = if kind == DamageKind::Checksum {
-                DamageKind::CutShort
-            } else {
-                kind
-            };
+            let kind = if kind == DamageKind::Checksum { DamageKind::CutShort } else { kind };
             return Err(self.damage(loaded, at, kind));
         }
         Ok(Torn {
@@ -306,12 +247,7 @@ impl Walk<'_, '_> {
     }
 
     fn damage(&self, loaded: &Loaded<'_>, at: usize, kind: DamageKind) -> Damage {
-        Damage {
-            file: loaded.path.to_path_buf(),
-            offset: on_disk(at),
-            index: self.size.next_index(),
-            kind,
-        }
+        Damage { file: loaded.path.to_path_buf(), offset: on_disk(at), index: self.size.next_index(), kind }
     }
 }
 
@@ -325,13 +261,7 @@ fn candidates(dir: &Path) -> Result<Vec<Candidate>, OpenError> {
             let Some(first) = stem.parse().ok().filter(|_| digits).map(LeafIndex::new) else {
                 let index = LeafIndex::default();
                 let kind = DamageKind::SegmentName;
-                return Err(Damage {
-                    file: path,
-                    offset: 0,
-                    index,
-                    kind,
-                }
-                .into());
+                return Err(Damage { file: path, offset: 0, index, kind }.into());
             };
             found.push(Candidate { path, first });
         } else if name.strip_suffix(".tmp").is_some() {
@@ -344,9 +274,7 @@ fn candidates(dir: &Path) -> Result<Vec<Candidate>, OpenError> {
 fn read_into(path: &Path, limit: u64, data: &mut Vec<u8>) -> Result<(), IoError> {
     data.clear();
     let file = File::open(path).map_err(IoError::at("open", path))?;
-    file.take(limit)
-        .read_to_end(data)
-        .map_err(IoError::at("read", path))?;
+    file.take(limit).read_to_end(data).map_err(IoError::at("read", path))?;
     Ok(())
 }
 
@@ -356,20 +284,10 @@ fn repair(last: &SegmentMap, torn: Option<&Torn>, length: u64) -> Result<(), IoE
         return Ok(());
     }
     let at = |doing| IoError::at(doing, &last.path);
-    let file = OpenOptions::new()
-        .write(true)
-        .open(&last.path)
-        .map_err(at("open"))?;
+    let file = OpenOptions::new().write(true).open(&last.path).map_err(at("open"))?;
     if let Some(torn) = torn {
         let zeros = vec![0; in_memory(torn.bytes)];
-        file.write_all_at(&zeros, torn.offset)
-            .map_err(at("clear"))?;
+        file.write_all_at(&zeros, torn.offset).map_err(at("clear"))?;
     }
-    fill(
-        &file,
-        length.min(last.capacity),
-        last.capacity,
-        &AtomicBool::new(false),
-    )
-    .map_err(at("fill"))
+    fill(&file, length.min(last.capacity), last.capacity, &AtomicBool::new(false)).map_err(at("fill"))
 }

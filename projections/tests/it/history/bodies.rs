@@ -44,19 +44,11 @@ pub(crate) fn secret(byte: u8) -> SecretKey {
     SecretKey::from_seed([byte; 32])
 }
 
-pub(crate) fn api_key(
-    name: &str,
-    kind: PrincipalKind,
-    principal: &str,
-    scopes: &[Scope],
-) -> NewKey {
+pub(crate) fn api_key(name: &str, kind: PrincipalKind, principal: &str, scopes: &[Scope]) -> NewKey {
     NewKey {
         key_id: id(name),
         credential: Credential::Api(sha256(name.as_bytes())),
-        principal: Principal {
-            kind,
-            id: id(principal),
-        },
+        principal: Principal { kind, id: id(principal) },
         scopes: scopes.iter().copied().collect(),
         effect_scopes: None,
         max_risk: 1.0,
@@ -65,12 +57,7 @@ pub(crate) fn api_key(
     }
 }
 
-pub(crate) fn public_key(
-    key: &SecretKey,
-    kind: PrincipalKind,
-    principal: &str,
-    scopes: &[Scope],
-) -> NewKey {
+pub(crate) fn public_key(key: &SecretKey, kind: PrincipalKind, principal: &str, scopes: &[Scope]) -> NewKey {
     NewKey {
         key_id: id(&key.public().key_id().to_string()),
         credential: Credential::Ed25519(key.public()),
@@ -83,21 +70,14 @@ pub(crate) fn effect(name: &str) -> domain::effect::Effect {
 }
 
 fn body(text: &str) -> Commitment {
-    Commitment::new(
-        &Salt::new([7; 32]),
-        text.as_bytes(),
-        "text/plain; charset=utf-8",
-    )
+    Commitment::new(&Salt::new([7; 32]), text.as_bytes(), "text/plain; charset=utf-8")
 }
 
 fn action(tool: &str, inputs: Value, bodies: &[(&str, &str)]) -> Action {
     Action {
         tool: id(tool),
         inputs: serde_json::from_value(inputs).unwrap(),
-        bodies: bodies
-            .iter()
-            .map(|(name, text)| ((*name).to_owned(), body(text)))
-            .collect(),
+        bodies: bodies.iter().map(|(name, text)| ((*name).to_owned(), body(text))).collect(),
     }
 }
 
@@ -108,16 +88,8 @@ fn odd() -> Value {
 
 fn actions(kind: Kind) -> Vec<Action> {
     match kind {
-        Kind::Read => vec![action(
-            "read_file",
-            json!({"path": "a", "options": odd()}),
-            &[],
-        )],
-        Kind::Write => vec![action(
-            "write_file",
-            json!({"path": "a"}),
-            &[("text", "new text")],
-        )],
+        Kind::Read => vec![action("read_file", json!({"path": "a", "options": odd()}), &[])],
+        Kind::Write => vec![action("write_file", json!({"path": "a"}), &[("text", "new text")])],
         Kind::Publish => vec![action("publish", json!({"path": "target/a"}), &[])],
         Kind::Plain | Kind::Merge | Kind::Secrets | Kind::Blind | Kind::Leaky => Vec::new(),
     }
@@ -129,28 +101,12 @@ fn truth_account(kind: Kind) -> TruthAccount {
         kind: Some("test_run".into()),
         cites: vec![0],
     };
-    let long = Text::Committed {
-        commit: body("long"),
-    };
-    let long = Observation {
-        text: long,
-        kind: None,
-        cites: Vec::new(),
-    };
-    let claim = Claim {
-        confidence: Some(0.9),
-        claim: Content::Inline(json!("it will pass")),
-    };
-    let long_claim = Claim {
-        confidence: Some(1.0),
-        claim: Content::Committed(body("claim")),
-    };
+    let long = Text::Committed { commit: body("long") };
+    let long = Observation { text: long, kind: None, cites: Vec::new() };
+    let claim = Claim { confidence: Some(0.9), claim: Content::Inline(json!("it will pass")) };
+    let long_claim = Claim { confidence: Some(1.0), claim: Content::Committed(body("claim")) };
     TruthAccount {
-        observations: if kind == Kind::Blind {
-            Vec::new()
-        } else {
-            vec![seen, long]
-        },
+        observations: if kind == Kind::Blind { Vec::new() } else { vec![seen, long] },
         claims: vec![claim, long_claim],
     }
 }
@@ -158,9 +114,7 @@ fn truth_account(kind: Kind) -> TruthAccount {
 fn deployment_envelope(kind: Kind) -> Option<Value> {
     match kind {
         Kind::Write => Some(json!({"model_id": "m", "model_source": "open"})),
-        Kind::Publish => {
-            Some(json!({"model_id": "m", "autonomy_budget": {"max_write_scope": "staging"}}))
-        }
+        Kind::Publish => Some(json!({"model_id": "m", "autonomy_budget": {"max_write_scope": "staging"}})),
         Kind::Read | Kind::Plain | Kind::Merge | Kind::Secrets | Kind::Blind | Kind::Leaky => None,
     }
 }
@@ -175,11 +129,7 @@ pub(crate) fn proposal(name: &str, kind: Kind) -> Proposal {
         Kind::Secrets => ("Casey", &["READ_SECRETS"]),
         Kind::Merge => ("Human", &["MERGE"]),
     };
-    let class = if kind == Kind::Publish {
-        "IRREVERSIBLE"
-    } else {
-        "REVERSIBLE"
-    };
+    let class = if kind == Kind::Publish { "IRREVERSIBLE" } else { "REVERSIBLE" };
     let back = json!({"description": "git revert", "manual_steps": ["revert"], "n": odd()});
     Proposal {
         proposal_id: id(name),
@@ -211,18 +161,11 @@ pub(crate) fn result(
         tool: action.tool.clone(),
         completed,
         exit_code: Some(i32::from(!completed)),
-        output: Some(Text::Committed {
-            commit: body("output"),
-        }),
+        output: Some(Text::Committed { commit: body("output") }),
         detail: (!completed).then(|| "exit code 1".to_owned()),
         duration_ms: 12,
     });
-    let file = Artifact {
-        kind: "file".into(),
-        path: "target/a".into(),
-        sha256: sha256(b"a"),
-        length: 1,
-    };
+    let file = Artifact { kind: "file".into(), path: "target/a".into(), sha256: sha256(b"a"), length: 1 };
     JobResult {
         job_id: job.job_id.clone(),
         attempt,
@@ -232,11 +175,7 @@ pub(crate) fn result(
             Report::Failed => ResultStatus::Failed,
             Report::Rejected => ResultStatus::Rejected,
         },
-        actions: if report == Report::Rejected {
-            Vec::new()
-        } else {
-            actions.collect()
-        },
+        actions: if report == Report::Rejected { Vec::new() } else { actions.collect() },
         artifacts: if completed { vec![file] } else { Vec::new() },
         confinement: Some("landlock".into()),
         detail: (!completed).then(|| "did not succeed".to_owned()),

@@ -36,10 +36,7 @@ impl<'a> Parser<'a> {
     /// Steps over the bytes that stand for themselves.
     fn plain(&mut self) {
         let rest = self.text.as_bytes().get(self.at..).unwrap_or_default();
-        let plain = rest
-            .iter()
-            .position(|byte| needs_escape(*byte))
-            .unwrap_or(rest.len());
+        let plain = rest.iter().position(|byte| needs_escape(*byte)).unwrap_or(rest.len());
         self.at = self.at.saturating_add(plain);
     }
 
@@ -72,18 +69,12 @@ impl<'a> Parser<'a> {
         let first = self.hex4(start)?;
         let character = match first {
             0xD800..=0xDBFF => {
-                if self
-                    .text
-                    .get(self.at..)
-                    .is_none_or(|rest| !rest.starts_with("\\u"))
-                {
+                if self.text.get(self.at..).is_none_or(|rest| !rest.starts_with("\\u")) {
                     return Err(lone);
                 }
                 self.advance();
                 let second = self.hex4(start)?;
-                char::decode_utf16([first, second])
-                    .next()
-                    .and_then(Result::ok)
+                char::decode_utf16([first, second]).next().and_then(Result::ok)
             }
             unit => char::from_u32(unit.into()),
         };
@@ -105,8 +96,7 @@ impl<'a> Parser<'a> {
                 None => return Err(self.error(JsonErrorKind::UnexpectedEnd)),
             }
         }
-        u16::from_str_radix(self.since(digits), 16)
-            .map_err(|_| JsonError::new(start, JsonErrorKind::Escape))
+        u16::from_str_radix(self.since(digits), 16).map_err(|_| JsonError::new(start, JsonErrorKind::Escape))
     }
 }
 

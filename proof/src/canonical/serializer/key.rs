@@ -14,9 +14,7 @@ pub(super) fn to_string<T: Serialize + ?Sized>(key: &T) -> Result<String, JsonEr
 struct KeyWriter;
 
 fn refused<T>() -> Result<T, JsonError> {
-    Err(ser::Error::custom(
-        "a key that is not a string, an integer or a boolean",
-    ))
+    Err(ser::Error::custom("a key that is not a string, an integer or a boolean"))
 }
 
 macro_rules! displayed {
@@ -66,19 +64,10 @@ impl ser::Serializer for KeyWriter {
     fn serialize_unit_struct(self, _: &'static str) -> Result<String, JsonError> {
         refused()
     }
-    fn serialize_unit_variant(
-        self,
-        _: &'static str,
-        _: u32,
-        variant: &'static str,
-    ) -> Result<String, JsonError> {
+    fn serialize_unit_variant(self, _: &'static str, _: u32, variant: &'static str) -> Result<String, JsonError> {
         Ok(variant.to_string())
     }
-    fn serialize_newtype_struct<T: Serialize + ?Sized>(
-        self,
-        _: &'static str,
-        value: &T,
-    ) -> Result<String, JsonError> {
+    fn serialize_newtype_struct<T: Serialize + ?Sized>(self, _: &'static str, value: &T) -> Result<String, JsonError> {
         value.serialize(self)
     }
     fn serialize_newtype_variant<T: Serialize + ?Sized>(
@@ -96,11 +85,7 @@ impl ser::Serializer for KeyWriter {
     fn serialize_tuple(self, _: usize) -> Result<Self::SerializeTuple, JsonError> {
         refused()
     }
-    fn serialize_tuple_struct(
-        self,
-        _: &'static str,
-        _: usize,
-    ) -> Result<Self::SerializeTupleStruct, JsonError> {
+    fn serialize_tuple_struct(self, _: &'static str, _: usize) -> Result<Self::SerializeTupleStruct, JsonError> {
         refused()
     }
     fn serialize_tuple_variant(
@@ -115,11 +100,7 @@ impl ser::Serializer for KeyWriter {
     fn serialize_map(self, _: Option<usize>) -> Result<Self::SerializeMap, JsonError> {
         refused()
     }
-    fn serialize_struct(
-        self,
-        _: &'static str,
-        _: usize,
-    ) -> Result<Self::SerializeStruct, JsonError> {
+    fn serialize_struct(self, _: &'static str, _: usize) -> Result<Self::SerializeStruct, JsonError> {
         refused()
     }
     fn serialize_struct_variant(

@@ -3,19 +3,11 @@ use proof::{KeyName, SecretKey};
 use super::*;
 
 fn vkey(name: &str, seed: u8, kind: KeyKind) -> String {
-    let key = VerifierKey::with_kind(
-        KeyName::new(name).unwrap(),
-        SecretKey::from_seed([seed; 32]).public(),
-        kind,
-    );
+    let key = VerifierKey::with_kind(KeyName::new(name).unwrap(), SecretKey::from_seed([seed; 32]).public(), kind);
     let type_byte = if kind == KeyKind::Ed25519 { 1 } else { 4 };
     let mut bytes = vec![type_byte];
     bytes.extend_from_slice(key.key().as_bytes());
-    format!(
-        "{name}+{:08x}+{}",
-        key.hash(),
-        proof::base64::encode(&bytes)
-    )
+    format!("{name}+{:08x}+{}", key.hash(), proof::base64::encode(&bytes))
 }
 
 fn text(quorum: &str) -> String {
@@ -42,11 +34,7 @@ fn quorums_count_members_and_groups() {
     assert!(single.is_met(&BTreeSet::from(["w2"])));
     assert!(!single.is_met(&BTreeSet::from(["w1", "w3"])));
 
-    assert!(
-        TrustPolicy::parse(&text("quorum none"))
-            .unwrap()
-            .is_met(&BTreeSet::new())
-    );
+    assert!(TrustPolicy::parse(&text("quorum none")).unwrap().is_met(&BTreeSet::new()));
 }
 
 #[test]
@@ -61,37 +49,16 @@ fn what_makes_no_sense_is_refused_with_its_line() {
         ("log nonsense\nquorum none\n".to_owned(), 1),
         (format!("log {witness}\nquorum none\n"), 1),
         (format!("log {log}\nlog {log}\nquorum none\n"), 2),
-        (
-            format!("log {log}\nwitness w {witness_with_the_logs_key}\nquorum w\n"),
-            2,
-        ),
-        (
-            format!("log {log}\nwitness none {witness}\nquorum none\n"),
-            2,
-        ),
+        (format!("log {log}\nwitness w {witness_with_the_logs_key}\nquorum w\n"), 2),
+        (format!("log {log}\nwitness none {witness}\nquorum none\n"), 2),
         (format!("log {log}\nquorum w\n"), 2),
         (format!("log {log}\nquorum none\nquorum none\n"), 3),
         (format!("log {log}\ngroup g any w\nquorum g\n"), 2),
-        (
-            format!("log {log}\nwitness w {witness}\ngroup g 2 w\nquorum g\n"),
-            3,
-        ),
-        (
-            format!("log {log}\nwitness w {witness}\ngroup g 0 w\nquorum g\n"),
-            3,
-        ),
-        (
-            format!("log {log}\nwitness w {witness}\ngroup g all w w\nquorum g\n"),
-            3,
-        ),
-        (
-            format!("log {log}\nwitness w {witness}\ngroup w all w\nquorum w\n"),
-            3,
-        ),
-        (
-            format!("log {log}\nwitness w {witness}\ngroup g all\nquorum g\n"),
-            3,
-        ),
+        (format!("log {log}\nwitness w {witness}\ngroup g 2 w\nquorum g\n"), 3),
+        (format!("log {log}\nwitness w {witness}\ngroup g 0 w\nquorum g\n"), 3),
+        (format!("log {log}\nwitness w {witness}\ngroup g all w w\nquorum g\n"), 3),
+        (format!("log {log}\nwitness w {witness}\ngroup w all w\nquorum w\n"), 3),
+        (format!("log {log}\nwitness w {witness}\ngroup g all\nquorum g\n"), 3),
         (format!("log {log}\nnonsense\nquorum none\n"), 2),
     ] {
         let error = TrustPolicy::parse(&text).unwrap_err();

@@ -12,14 +12,7 @@ fn header() -> SegmentHeader {
 fn frame(leaves: &[Vec<u8>]) -> Vec<u8> {
     let mut bytes = Vec::new();
     let root = proof::sha256(b"after");
-    encode_frame(
-        &Frame {
-            start: TreeSize::new(9),
-            leaves,
-            root,
-        },
-        &mut bytes,
-    );
+    encode_frame(&Frame { start: TreeSize::new(9), leaves, root }, &mut bytes);
     bytes
 }
 
@@ -32,16 +25,9 @@ fn a_segment_header_reads_back_and_no_flipped_bit_passes() {
     for bit in 0..bytes.len() * 8 {
         let mut flipped = bytes;
         flipped[bit / 8] ^= 1 << (bit % 8);
-        assert_eq!(
-            SegmentHeader::parse(&flipped),
-            Err(DamageKind::SegmentHeader),
-            "bit {bit}"
-        );
+        assert_eq!(SegmentHeader::parse(&flipped), Err(DamageKind::SegmentHeader), "bit {bit}");
     }
-    assert_eq!(
-        SegmentHeader::parse(&bytes[..511]),
-        Err(DamageKind::SegmentHeader)
-    );
+    assert_eq!(SegmentHeader::parse(&bytes[..511]), Err(DamageKind::SegmentHeader));
 }
 
 #[test]
@@ -50,10 +36,7 @@ fn another_version_is_named() {
     bytes[8] = 2;
     let crc = crc32c::crc32c(&bytes[..508]);
     bytes[508..].copy_from_slice(&crc.to_le_bytes());
-    assert_eq!(
-        SegmentHeader::parse(&bytes),
-        Err(DamageKind::Version { got: 2 })
-    );
+    assert_eq!(SegmentHeader::parse(&bytes), Err(DamageKind::Version { got: 2 }));
 }
 
 #[test]
@@ -74,10 +57,7 @@ fn a_frame_has_the_drawn_layout() {
         panic!("not a frame");
     };
     assert_eq!(committed.leaves, [b"one".as_slice(), b"twotwo"]);
-    assert_eq!(
-        (committed.start, committed.end()),
-        (TreeSize::new(9), TreeSize::new(11))
-    );
+    assert_eq!((committed.start, committed.end()), (TreeSize::new(9), TreeSize::new(11)));
 }
 
 #[test]
