@@ -277,8 +277,8 @@ mod tests {
     use super::*;
     use serde_json::json;
 
-    fn deh(value: Value) -> String {
-        DeploymentEnvelope::parse(&value).unwrap().hash().to_string()
+    fn deh(value: &Value) -> String {
+        DeploymentEnvelope::parse(value).unwrap().hash().to_string()
     }
 
     // Vectors computed on a running copy of the predecessor.
@@ -291,12 +291,12 @@ mod tests {
         );
         assert_eq!(
             deh(
-                json!({"model_id":"modèle-😀","model_source":"open","safety_mode":"governed","weights_hash":"a".repeat(64),"autonomy_budget":budget})
+                &json!({"model_id":"modèle-😀","model_source":"open","safety_mode":"governed","weights_hash":"a".repeat(64),"autonomy_budget":budget})
             ),
             "df31420fe6c27934e679f306e3d04baddb5252b75b54bca270dacdb109c79aa6"
         );
         assert_eq!(
-            deh(json!({"model_id":"x","autonomy_budget":{"max_write_scope":"prod","max_runtime_seconds":3600}})),
+            deh(&json!({"model_id":"x","autonomy_budget":{"max_write_scope":"prod","max_runtime_seconds":3600}})),
             "e3943e3e5ac5e0b455a376d27e746075803ba75cacff5935af6afa46c30fc373"
         );
         assert_eq!(

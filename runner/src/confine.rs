@@ -15,10 +15,13 @@
 //! parent-death signal), but perhaps not what the program started.
 //!
 //! The **program** confines itself, in this order: every inherited descriptor closes on exec · a session of its own ·
-//! resource limits, umask 077 · no capabilities, none from user 0 either · killed when the warden dies · no new
+//! resource limits, umask 077 · read-only mounts, where the system allows them · no capabilities, none from user 0 either · killed when the warden dies · no new
 //! privileges · Landlock: reads and runs only the system's and the toolchain's folders, writes only its work copy and
 //! its home, no TCP, no signals and no abstract sockets to the outside · a system call filter: no sockets at all, no
 //! tracing, no mounts, no namespaces, no kernel interfaces. Then it execs.
+//!
+//! Every layer is required, but the read-only mounts: without them a program can change permissions and times of files
+//! outside that belong to the runner's user (their content never). Run a runner as a user of its own.
 //!
 //! What this does not do: limit memory or processor time of a whole tree (`RLIMIT_AS` and `RLIMIT_NPROC` count per
 //! process and per user), hide which files exist outside, or close side channels. There is no network, not even
@@ -27,6 +30,7 @@
 mod apply;
 mod channel;
 mod landlock;
+mod mounts;
 mod program;
 mod system_calls;
 mod tree;
@@ -52,6 +56,8 @@ pub struct Spec {
     pub arguments: Vec<String>,
     /// Where it starts.
     pub directory: PathBuf,
+    /// The folder that holds all that is writable.
+    pub own: PathBuf,
     /// Its whole environment.
     pub environment: BTreeMap<String, String>,
     /// Folders that it may read, write and run from.
@@ -88,6 +94,8 @@ pub struct Layers {
     pub landlock_abi: u32,
     /// The system call filter.
     pub system_call_filter: bool,
+    /// Read-only mounts of everything but the program's folder. Not every system lets every user have them.
+    pub read_only_mounts: bool,
     /// No capabilities, and none to get.
     pub no_capabilities: bool,
     /// Nothing that is executed grants privileges.
@@ -99,7 +107,8 @@ pub struct Layers {
 impl Layers {
     /// Whether nothing is missing that this version knows of, from Landlock's ABI 6 on.
     pub fn complete(&self) -> bool {
-        self.landlock_abi >= 6 && self.system_call_filter && self.no_capabilities && self.no_new_privileges
+        let kernel = self.landlock_abi >= 6 && self.system_call_filter && self.read_only_mounts;
+        kernel && self.no_capabilities && self.no_new_privileges
     }
 }
 
@@ -114,6 +123,7 @@ impl fmt::Display for Layers {
         }
         let rest = [
             ("system call filter", self.system_call_filter),
+            ("read-only mounts", self.read_only_mounts),
             ("capabilities dropped", self.no_capabilities),
             ("no new privileges", self.no_new_privileges),
         ];

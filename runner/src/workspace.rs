@@ -96,6 +96,11 @@ impl WorkCopy {
         &self.root
     }
 
+    /// The folder that holds the copy and the home.
+    pub(crate) fn folder(&self) -> &Path {
+        &self.folder
+    }
+
     /// A private folder for a program's own files.
     pub(crate) fn home(&self) -> PathBuf {
         self.folder.join("home")

@@ -4,6 +4,7 @@ use super::mint::{self, Basis};
 use super::{Context, Draft, actor_of, authorize, check_credential, form, index_of, ledger_actor, ledger_of};
 use crate::ENGINE;
 use crate::command::{Caller, Rejection};
+use crate::effect::Effects;
 use crate::event::approval::{Answer, ApprovalAnswered, Strength, Verb};
 use crate::event::decision::{DecisionRecorded, Ruling, Stage};
 use crate::event::key::Scope;
@@ -172,7 +173,7 @@ pub(super) fn final_decision(
         policy: context.policy.bundle_digest(),
         manifest: context.policy.manifest_digest(),
         action_digest: proposal.action_digest(),
-        allowed_effects: if ruling == Ruling::Allow { proposal.effects.clone() } else { Effects::new() },
+        allowed_effects: if ruling == Ruling::Allow { proposal.effects.clone() } else { crate::effect::Effects::new() },
         required: None,
         approvals,
     }

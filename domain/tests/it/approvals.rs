@@ -90,16 +90,16 @@ fn only_people_answer() {
 fn nobody_answers_with_a_key_that_is_not_theirs() {
     let mut world = waiting();
     let answer = world.answer_to("p-1", GRANT);
-    let by_kim = Some(world.signed(domain::authored::StatementKind::Answer, &answer, &world.kim));
+    let by_kim = world.signed(domain::authored::StatementKind::Answer, &answer, &world.kim);
     let as_sam = by_signature(&world.sam);
     // Signed by kim, said to be sam's.
-    let forged = Command::AnswerApproval { by: as_sam.clone(), answer: answer.clone(), authored: by_kim.clone() };
+    let forged = Command::AnswerApproval { by: as_sam.clone(), answer: answer.clone(), authored: Some(by_kim.clone()) };
     assert_eq!(world.run(forged).unwrap_err().reason, Reason::SignatureInvalid);
     // Unsigned, said to be sam's.
     let bare = Command::AnswerApproval { by: as_sam, answer: answer.clone(), authored: None };
     assert_eq!(world.run(bare).unwrap_err().reason, Reason::SignatureInvalid);
     // Signed by kim, said to be an API key's.
-    let mixed = Command::AnswerApproval { by: by("key_lee"), answer: answer.clone(), authored: by_kim.clone() };
+    let mixed = Command::AnswerApproval { by: by("key_lee"), answer: answer.clone(), authored: Some(by_kim.clone()) };
     assert_eq!(world.run(mixed).unwrap_err().reason, Reason::SignatureInvalid);
     // Kim said no; the request says she said yes.
     let no = world.answer_to("p-1", Verb::Deny);
@@ -111,7 +111,7 @@ fn nobody_answers_with_a_key_that_is_not_theirs() {
     let other = Command::AnswerApproval { by: by_signature(&world.kim), answer: answer.clone(), authored: other };
     assert_eq!(world.run(other).unwrap_err().reason, Reason::StatementMismatch);
     // Nothing unchecked rides along on a good signature.
-    let mut double = by_kim.unwrap();
+    let mut double = by_kim;
     double.signatures.push(double.signatures[0]);
     let double = Command::AnswerApproval { by: by_signature(&world.kim), answer, authored: Some(double) };
     assert_eq!(world.run(double).unwrap_err().reason, Reason::Malformed);

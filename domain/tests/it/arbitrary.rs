@@ -51,7 +51,7 @@ impl Shape {
     /// The first choice three times out of four, else any.
     pub(crate) fn mostly<T: Clone>(&self, at: usize, choices: &[T]) -> T {
         let byte = usize::from(self.0[at]);
-        if byte % 4 != 3 { choices[0].clone() } else { choices[byte / 4 % choices.len()].clone() }
+        if byte % 4 == 3 { choices[byte / 4 % choices.len()].clone() } else { choices[0].clone() }
     }
 
     /// Any choice.

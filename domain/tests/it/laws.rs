@@ -152,16 +152,19 @@ fn without_a_decision_there_is_no_job() {
 
 #[test]
 fn secrets_are_denied_to_everyone_under_any_policy() {
-    let lenient = |rule: &mut domain::policy::Bundle| {
-        let secrets = Effect::new(Effect::READ_SECRETS).unwrap();
-        rule.effects.get_mut(&secrets).unwrap().forbidden = false;
-        rule.effects.get_mut(&secrets).unwrap().risk_floor = 0.0;
-        rule.agents.iter_mut().for_each(|agent| {
-            agent.max_risk = 1.0;
-            agent.allowed_effects.insert(secrets.clone());
-        });
+    let lenient = || {
+        World::with(|bundle| {
+            let secrets = Effect::new(Effect::READ_SECRETS).unwrap();
+            let rule = bundle.effects.get_mut(&secrets).unwrap();
+            (rule.forbidden, rule.risk_floor) = (false, 0.0);
+            for agent in &mut bundle.agents {
+                agent.max_risk = 1.0;
+                agent.allowed_effects.insert(secrets.clone());
+            }
+        })
     };
-    for mut world in [World::dev(), World::prod(), World::with(lenient)] {
+    for make in [World::dev, World::prod, lenient] {
+        let mut world = make();
         for (key, agent) in
             [("key_casey", "Casey"), ("key_ops", "Human"), ("key_lee", "Human"), ("key_jordan", "Jordan")]
         {
@@ -264,7 +267,7 @@ fn an_agents_intent_or_proposal_is_recorded_as_its_own() {
     let group = world.propose("key_ops", patch("p-1")).unwrap();
     let actor = &group[0].event.header.actor;
     assert_eq!((actor.kind, actor.id.as_str()), (PrincipalKind::Admin, "ops"));
-    assert_eq!(actor.on_behalf_of.as_ref().map(|agent| agent.as_str()), Some("Casey"));
+    assert_eq!(actor.on_behalf_of.as_ref().map(domain::id::AgentName::as_str), Some("Casey"));
     let group = world.propose_signed(read("p-2")).unwrap();
     assert_eq!(group[0].event.header.actor.on_behalf_of, None);
     assert_eq!(group[1].event.header.actor.kind, PrincipalKind::Ledger, "the ruling is the ledger's");

@@ -7,6 +7,8 @@
     clippy::indexing_slicing,
     reason = "a test that fails says where by panicking"
 )]
+#![expect(clippy::too_many_lines, clippy::type_complexity, reason = "a table is read as one, row by row")]
+#![expect(clippy::needless_pass_by_value, reason = "commands are used up, as they are by a real queue")]
 
 // The name that other crates of the workspace have for it.
 extern crate countersign_domain as domain;
@@ -17,6 +19,7 @@ mod arbitrary;
 mod bounds;
 mod gates;
 mod gates_together;
+mod gates_undo;
 mod keys;
 mod laws;
 mod leases;

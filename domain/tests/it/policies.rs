@@ -29,7 +29,7 @@ fn each_check_of_a_bundle_refuses() {
         ("max_risk of `Casey` is not between 0 and 1", |b| b.agents[0].max_risk = 2.0),
         ("max_risk of `restricted` is not between 0 and 1", |b| b.restricted.max_risk = -1.0),
         ("agent `Casey` is allowed the unknown effect `TELEPORT`", |b| {
-            b.agents[0].allowed_effects = effects(&["TELEPORT"])
+            b.agents[0].allowed_effects = effects(&["TELEPORT"]);
         }),
         ("agent `restricted` is allowed the unknown effect", |b| b.restricted.allowed_effects = effects(&["TELEPORT"])),
         ("approvals.required is not between 1 and 16", |b| b.approvals.required = 0),

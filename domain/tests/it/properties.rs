@@ -205,7 +205,7 @@ impl Play {
         let seen = TreeSize::new(shape.mostly(2, &[size, size - 3, 0, size + 1]));
         let right = if request.runner_id.as_str() == "runner-2" { &self.world.runner_2 } else { &self.world.runner };
         let key = shape.mostly(3, &[right, &self.world.sam]);
-        let authored = self.world.signed_at(seen, StatementKind::Lease, &request, key);
+        let authored = World::signed_at(seen, StatementKind::Lease, &request, key);
         Command::LeaseJob { request, key_id: right.public().key_id(), seen, authored }
     }
 
@@ -332,7 +332,9 @@ fn the_sequences_reach_every_type_of_event() {
     TestRunner::new_with_rng(config, rng)
         .run(&(steps(), any::<bool>()), |(steps, prod)| {
             let mut play = Play::new(prod);
-            steps.iter().for_each(|step| play.act(step));
+            for step in &steps {
+                play.act(step);
+            }
             types.borrow_mut().extend(play.world.events().map(|event| event.data.type_name()));
             *total.borrow_mut() += play.world.state.size().get();
             Ok(())

@@ -135,7 +135,7 @@ fn key_refusal(reason: Reason) -> Outcome {
         }
         R::ScopeMissing => world.propose("key_max", read("p")),
         R::KeyEffectScope => {
-            world.enrol(key(|key| key.effect_scopes = Some(Default::default()))).unwrap();
+            world.enrol(key(|key| key.effect_scopes = Some(domain::effect::Effects::new()))).unwrap();
             world.propose("key_x", read("p"))
         }
         R::KeyRiskCap => {

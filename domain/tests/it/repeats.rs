@@ -28,7 +28,7 @@ fn state_intent(by: Caller, goal: &str) -> Command {
 
 #[test]
 fn a_proposal_again_gets_the_first_answer() {
-    for proposal in [read("p-1"), publish("p-1"), Proposal { effects: Default::default(), ..read("p-1") }] {
+    for proposal in [read("p-1"), publish("p-1"), Proposal { effects: domain::effect::Effects::new(), ..read("p-1") }] {
         let key = if proposal.agent.as_str() == "Jordan" { "key_jordan" } else { "key_casey" };
         let mut world = World::dev();
         let first = world.propose(key, proposal.clone()).unwrap()[0].event.header.seq;
@@ -108,7 +108,7 @@ fn a_seed_used_twice_mints_nothing_twice() {
     let no = world.propose("key_casey", read("p-2")).unwrap_err();
     assert_eq!((no.kind, no.reason), (RejectionKind::Conflict, Reason::AlreadyExists));
     world.seed -= 1;
-    let denied = Proposal { effects: Default::default(), ..read("p-2") };
+    let denied = Proposal { effects: domain::effect::Effects::new(), ..read("p-2") };
     assert_eq!(
         decision(&world.propose("key_casey", denied).unwrap()).ruling,
         Ruling::Deny,

@@ -136,17 +136,11 @@ impl World {
 
     /// A statement by `key`, who has seen everything so far.
     pub(crate) fn signed<T: Serialize>(&self, kind: StatementKind, body: &T, key: &SecretKey) -> Envelope {
-        self.signed_at(self.state.size(), kind, body, key)
+        Self::signed_at(self.state.size(), kind, body, key)
     }
 
     /// A statement by `key`, who has seen `size` events. Nobody here keeps a tree, so the root is a stand-in.
-    pub(crate) fn signed_at<T: Serialize>(
-        &self,
-        size: TreeSize,
-        kind: StatementKind,
-        body: &T,
-        key: &SecretKey,
-    ) -> Envelope {
+    pub(crate) fn signed_at<T: Serialize>(size: TreeSize, kind: StatementKind, body: &T, key: &SecretKey) -> Envelope {
         let head = SeenHead { size, root: sha256(&size.get().to_be_bytes()) };
         authored::sign(kind, ORIGIN, head, body, key).unwrap()
     }
@@ -320,7 +314,7 @@ impl World {
         key: &SecretKey,
         request: LeaseRequest,
     ) -> Result<Vec<Sealed>, Rejection> {
-        let authored = self.signed_at(seen, StatementKind::Lease, &request, key);
+        let authored = Self::signed_at(seen, StatementKind::Lease, &request, key);
         self.run(Command::LeaseJob { request, key_id: key.public().key_id(), seen, authored })
     }
 }

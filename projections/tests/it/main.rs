@@ -14,4 +14,3 @@ mod ledger;
 mod log;
 mod reads;
 mod resume;
-mod zz_speed;

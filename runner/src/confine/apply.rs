@@ -1,6 +1,7 @@
-//! Putting the layers on, one by one. Whatever fails is an error, unless the spec permits weaker confinement.
+//! Putting the layers on, one by one. Whatever fails is an error, unless the spec permits weaker confinement; read-only
+//! mounts alone may always be missing.
 
-use super::{Layers, ProcessLimits, Spec, landlock, system_calls};
+use super::{Layers, ProcessLimits, Spec, landlock, mounts, system_calls};
 use rustix::process::{Pid, Resource, Rlimit, Signal, getppid, setrlimit};
 use rustix::thread::{CapabilitiesSecureBits, CapabilitySet, CapabilitySets};
 
@@ -12,6 +13,7 @@ pub(super) fn all(spec: &Spec) -> Result<Layers, String> {
     rustix::process::setsid().map_err(|e| format!("a session of its own: {e}"))?;
     limit(spec.limits)?;
     rustix::process::umask(rustix::fs::Mode::from_raw_mode(0o077));
+    let read_only_mounts = mounts::read_only_except(&spec.own).is_ok();
     let no_capabilities = permit(spec, "dropping capabilities", drop_capabilities())?.is_some();
     die_with(warden)?;
     let no_new_privileges =
@@ -21,6 +23,7 @@ pub(super) fn all(spec: &Spec) -> Result<Layers, String> {
     Ok(Layers {
         landlock_abi,
         system_call_filter,
+        read_only_mounts,
         no_capabilities,
         no_new_privileges,
         weaker_permitted: spec.permit_weaker,

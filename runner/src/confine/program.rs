@@ -38,8 +38,9 @@ fn become_program(warden: &std::os::unix::net::UnixStream) -> Result<std::conver
     let spec: Spec = receive(&mut reader).map_err(io)?.ok_or_else(|| unconfined("the warden", &"is gone"))?;
     let null = std::fs::File::open("/dev/null").map_err(io)?;
     rustix::stdio::dup2_stdin(&null).map_err(|e| unconfined("standard input", &e))?;
-    std::env::set_current_dir(&spec.directory).map_err(io)?;
     let layers = apply::all(&spec).map_err(|reason| Progress::Failed { reason, unconfined: true })?;
+    // Only now: the mounts have changed what the path leads to.
+    std::env::set_current_dir(&spec.directory).map_err(io)?;
     send(warden, &Progress::Confined(layers)).map_err(io)?;
     let error = Command::new(&spec.program).args(&spec.arguments).env_clear().envs(&spec.environment).exec();
     Err(Progress::Failed { reason: format!("running `{}`: {error}", spec.program), unconfined: false })

@@ -48,6 +48,7 @@ fn spec(job: &Job<'_>, copy: &WorkCopy, command: &[String]) -> Result<Spec, Refu
         program: program.clone(),
         arguments: arguments.to_vec(),
         directory: directory.to_owned(),
+        own: copy.folder().to_owned(),
         environment: environment(job, &home, directory)?,
         writable: vec![directory.to_owned(), home],
         readable: config.toolchain.readable(),

@@ -76,16 +76,21 @@ fn nothing_outside_can_be_written() {
     let outside = TempDir::new().unwrap();
     let file = outside.path().join("file");
     fs::write(&file, "as it was").unwrap();
+    let before = fs::metadata(&file).unwrap();
     let o = outside.path().display();
     let bench = Bench::script(&format!(
         "echo x > {o}/new; echo x >> {o}/file; truncate -s 0 {o}/file; rm {o}/file; mv {o}/file gone; mkdir {o}/d; ln -s /etc {o}/l
-         mv a {o}/a; chmod 000 {o}; touch /usr/bin/x /etc/x /dev/shm/x /tmp/x; echo x > /dev/null && echo null; true"
+         mv a {o}/a; chmod 777 {o} {o}/file; touch -d 2001-01-01 {o}/file; touch /usr/bin/x /etc/x /dev/shm/x /tmp/x
+         perl -e 'utime 0, 0, \"{o}/file\" and print \"utime\n\"; chmod 0777, \"/usr/bin/env\" and print \"chmod\n\"'
+         echo x > /dev/null && echo null; chmod 755 a && mv a b && mkdir \"$TMPDIR/t\" && mv b \"$TMPDIR/t\" && echo inside; true"
     ));
     bench.write("a", "");
     let outcome = bench.run("run_tests", &json!({}));
     assert_completed(&outcome);
-    assert_eq!(stdout(&outcome), "null\n");
+    assert_eq!(stdout(&outcome), "null\ninside\n", "{}", stream(&outcome, "stderr"));
+    let after = fs::metadata(&file).unwrap();
     assert_eq!(fs::read_to_string(&file).unwrap(), "as it was");
+    assert_eq!((before.permissions(), before.modified().unwrap()), (after.permissions(), after.modified().unwrap()));
     assert_eq!(fs::read_dir(outside.path()).unwrap().count(), 1);
 }
 
