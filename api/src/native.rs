@@ -1,6 +1,7 @@
 //! The native routes, `/api/v1`: typed, with receipts in their answers and problem documents for refusals.
 
 pub(crate) mod approvals;
+pub(crate) mod batch;
 pub(crate) mod head;
 pub(crate) mod intents;
 pub(crate) mod jobs;

@@ -2,7 +2,7 @@
 
 use crate::app::App;
 use crate::error::ApiError;
-use crate::native::{approvals, head, intents, jobs, keys, proposals, receipts, stream};
+use crate::native::{approvals, batch, head, intents, jobs, keys, proposals, receipts, stream};
 use crate::{compat, cors, log_site, request};
 use axum::Router;
 use axum::extract::DefaultBodyLimit;
@@ -13,6 +13,7 @@ use axum::routing::{delete, get, post};
 pub fn router(app: App) -> Router {
     let native = Router::new()
         .route("/intents", post(intents::submit))
+        .route("/batch", post(batch::submit))
         .route("/proposals", post(proposals::submit).get(proposals::list))
         .route("/proposals/{id}", get(proposals::get))
         .route("/approvals", post(approvals::submit).get(approvals::list))

@@ -63,8 +63,9 @@ impl SeenHead {
     }
 }
 
-/// A statement.
+/// A statement. What an author adds to it is not understood here, so it is refused rather than passed over.
 #[derive(Debug, Clone, PartialEq, Serialize, Deserialize)]
+#[serde(deny_unknown_fields)]
 pub struct Statement<T> {
     /// What it says.
     pub body: T,

@@ -24,12 +24,21 @@ fn check(what: &'static str, text: &str) -> Result<(), IdError> {
         "is empty"
     } else if text.len() > limits::ID_BYTES {
         "is longer than 128 bytes"
-    } else if text.chars().any(|c| c.is_control() || c.is_whitespace()) {
-        "holds white space or a control character"
+    } else if text.chars().any(|c| c.is_control() || c.is_whitespace() || is_invisible(c)) {
+        "holds white space, a control character or an invisible one"
     } else {
         return Ok(());
     };
     Err(IdError { what, problem })
+}
+
+/// Characters that are not seen, or that change the order of others: with them two names could look alike to whoever
+/// approves.
+fn is_invisible(c: char) -> bool {
+    matches!(c,
+        '\u{ad}' | '\u{34f}' | '\u{61c}' | '\u{115f}' | '\u{1160}' | '\u{17b4}' | '\u{17b5}' | '\u{180b}'..='\u{180f}'
+        | '\u{200b}'..='\u{200f}' | '\u{202a}'..='\u{202e}' | '\u{2060}'..='\u{206f}' | '\u{3164}'
+        | '\u{fe00}'..='\u{fe0f}' | '\u{feff}' | '\u{ffa0}' | '\u{fff0}'..='\u{fffb}' | '\u{e0000}'..='\u{e0fff}')
 }
 
 macro_rules! id {
@@ -139,7 +148,9 @@ mod tests {
 
     #[test]
     fn spelling_is_checked_when_read_from_json() {
-        for bad in ["\"\"", "\"a b\"", "\"a\\u0000\"", &format!("\"{}\"", "x".repeat(129))] {
+        for bad in
+            ["\"\"", "\"a b\"", "\"a\\u0000\"", "\"a\u{200b}\"", "\"\u{202e}a\"", &format!("\"{}\"", "x".repeat(129))]
+        {
             assert!(serde_json::from_str::<ProposalId>(bad).is_err(), "{bad}");
         }
         assert!(serde_json::from_str::<ProposalId>("\"p-deploy-1\"").is_ok());

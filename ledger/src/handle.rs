@@ -203,9 +203,12 @@ impl Ledger {
 
     /// Carries out a command. `Ok` means: on stable storage, sequenced, in the tree.
     pub async fn submit(&self, command: Command) -> Result<Committed, SubmitError> {
-        let answer = self.enqueue(command)?;
-        let done = answer.await.map_err(|_| self.why_stopped())??;
-        self.committed(done)
+        self.queue(command)?.committed().await
+    }
+
+    /// Queues a command now, to be awaited later: several queued in a row are carried out in that order.
+    pub fn queue(&self, command: Command) -> Result<Queued, SubmitError> {
+        Ok(Queued { ledger: self.clone(), answer: self.enqueue(command)? })
     }
 
     /// The same for a thread that may block.
@@ -258,7 +261,23 @@ impl Ledger {
     }
 }
 
+/// A command that has been queued. Dropping it does not take it back.
+#[derive(Debug)]
+pub struct Queued {
+    ledger: Ledger,
+    answer: oneshot::Receiver<Result<Done, SubmitError>>,
+}
+
+impl Queued {
+    /// Waits until it is on stable storage, or refused.
+    pub async fn committed(self) -> Result<Committed, SubmitError> {
+        let done = self.answer.await.map_err(|_| self.ledger.why_stopped())??;
+        self.ledger.committed(done)
+    }
+}
+
 /// What the sequencer answers with; proofs are made by whoever asked.
+#[derive(Debug)]
 pub(crate) struct Done {
     pub(crate) events: Vec<Arc<Event>>,
     pub(crate) leaves: Vec<Arc<Vec<u8>>>,

@@ -31,7 +31,7 @@ pub mod site;
 mod tiles;
 mod width;
 
-pub use handle::{Committed, Head, Ledger, SubmitError};
+pub use handle::{Committed, Head, Ledger, Queued, SubmitError};
 pub use probe::fsync_probe;
 pub use recovery::{OpenError, Options, Recovered, open};
 pub use sequencer::{Sequencer, Step};

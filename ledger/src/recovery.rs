@@ -15,6 +15,8 @@ use domain::policy::{Bundle, Policy};
 use domain::state::State;
 use proof::checkpoint::Checkpoint;
 use proof::hash::{Hash, sha256};
+use proof::index::TreeSize;
+use proof::key::PublicKey;
 use proof::leaf::Leaf;
 use proof::note::SignerKey;
 use std::fmt;
@@ -161,8 +163,15 @@ pub fn open(
         journal_options.must_reach = checkpoint.size;
     }
     let mut state = State::new();
-    let opened = SegmentJournal::open(dir, &journal_options, &mut |_, leaf| replay(&mut state, leaf))
-        .map_err(OpenError::Journal)?;
+    let signed_for = published.as_ref().map_or(TreeSize::ZERO, |checkpoint| checkpoint.size);
+    let event_key = options.event_key.verifier();
+    let mut visit = |index, leaf: &[u8]| {
+        // Up to the published size a signed root vouches for every leaf. Behind it only the event's own signature does:
+        // whoever can write to the disk, but holds no key, must not be able to add to the log.
+        let unvouched = (!signed_for.contains(index)).then_some(event_key.key());
+        replay(&mut state, leaf, unvouched)
+    };
+    let opened = SegmentJournal::open(dir, &journal_options, &mut visit).map_err(OpenError::Journal)?;
     // The journal holds the folder's lock from here on.
     let staging = Staging::open(dir)?;
     let (content, blobs) = (ContentStore::open(dir, staging.clone())?, BlobStore::open(dir, staging.clone())?);
@@ -226,8 +235,11 @@ fn published(dir: &Path, key: &SignerKey) -> Result<Option<Checkpoint>, OpenErro
     })
 }
 
-fn replay(state: &mut State, leaf: &[u8]) -> Result<(), VisitError> {
+fn replay(state: &mut State, leaf: &[u8], signer: Option<&PublicKey>) -> Result<(), VisitError> {
     let leaf = Leaf::parse(leaf)?;
+    if let Some(signer) = signer {
+        leaf.verify(signer)?;
+    }
     let event = Event::parse(leaf.payload)?;
     state.apply(&event, sha256(leaf.payload))?;
     Ok(())

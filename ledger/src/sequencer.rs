@@ -89,7 +89,6 @@ impl Sequencer {
     /// Works until told to stop, or until an outcome is unknown; then publishes the last head.
     pub fn run(mut self) {
         while self.step(true) == Step::Go {}
-        self.publisher.finish(&self.shared.head.read().unwrap_or_else(PoisonError::into_inner));
     }
 
     /// Carries out what has queued, as one commit. With `wait`, waits for something to do first.
@@ -279,6 +278,13 @@ impl Sequencer {
     /// Events folded so far, committed or about to be.
     pub fn size(&self) -> TreeSize {
         self.tip.size()
+    }
+}
+
+impl Drop for Sequencer {
+    /// However the writer ends, the site ends at its last head.
+    fn drop(&mut self) {
+        self.publisher.finish(&self.shared.head.read().unwrap_or_else(PoisonError::into_inner));
     }
 }
 

@@ -23,7 +23,7 @@
 //! Every layer is required, but the read-only mounts: without them a program can change permissions and times of files
 //! outside that belong to the runner's user (their content never). Run a runner as a user of its own.
 //!
-//! What this does not do: limit memory or processor time of a whole tree (`RLIMIT_AS` and `RLIMIT_NPROC` count per
+//! What this does not do: limit memory, processor time or disk space of a whole tree (`RLIMIT_AS` and `RLIMIT_NPROC` count per
 //! process and per user), hide which files exist outside, or close side channels. There is no network, not even
 //! loopback: tests that open sockets fail.
 

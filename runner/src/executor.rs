@@ -8,7 +8,8 @@ use crate::path::RelativePath;
 use crate::root::Root;
 use crate::toolchain::Toolchain;
 use crate::tools::{self, Job};
-use crate::workspace::remove_tree;
+use crate::workspace::{ATTEMPT, remove_tree};
+use std::ffi::OsStr;
 use std::fs::{self, File};
 use std::io;
 use std::os::unix::fs::{DirBuilderExt, MetadataExt};
@@ -94,7 +95,8 @@ impl Executor {
         lock.try_lock()
             .map_err(|_| io::Error::new(io::ErrorKind::ResourceBusy, "another runner uses this data folder"))?;
         let work = work_folder(&config, &data)?;
-        for entry in fs::read_dir(&work)?.flatten() {
+        let left_behind = |name: &OsStr| name.as_encoded_bytes().starts_with(ATTEMPT.as_bytes());
+        for entry in fs::read_dir(&work)?.flatten().filter(|entry| left_behind(&entry.file_name())) {
             remove_tree(&entry.path());
         }
         let excluded = [&data, &work].into_iter().filter_map(|own| inside(project.path(), own)).collect();

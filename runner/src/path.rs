@@ -1,7 +1,7 @@
 //! Paths that a job may name: relative, in one spelling only, and never out of the project.
 //!
 //! This checks what can be told from the text alone. That no component is a symbolic link is checked where the path is
-//! used, by the kernel ([`crate::root::Root`]), because only there it stays true.
+//! used, by the kernel (`root`), because only there it stays true.
 
 use crate::action::{Failure, Refusal};
 use serde::{Deserialize, Serialize};

@@ -24,7 +24,10 @@ use std::os::unix::fs::{DirBuilderExt, OpenOptionsExt, PermissionsExt, symlink};
 use std::path::{Path, PathBuf};
 use std::sync::atomic::{AtomicU64, Ordering};
 
-static ATTEMPT: AtomicU64 = AtomicU64::new(0);
+/// How the name of an attempt's folder begins. Only such folders are ever removed from the work folder.
+pub(crate) const ATTEMPT: &str = "attempt-";
+
+static NUMBER: AtomicU64 = AtomicU64::new(0);
 
 /// A private copy, removed when it is dropped.
 #[derive(Debug)]
@@ -82,8 +85,8 @@ impl WorkCopy {
 
     fn empty(work: &Path) -> Result<Self, Refusal> {
         let failed = |e| Refusal::runner("the work folder", e);
-        let number = ATTEMPT.fetch_add(1, Ordering::Relaxed);
-        let folder = work.join(format!("attempt-{}-{number}", std::process::id()));
+        let number = NUMBER.fetch_add(1, Ordering::Relaxed);
+        let folder = work.join(format!("{ATTEMPT}{}-{number}", std::process::id()));
         for path in [folder.clone(), folder.join("copy"), folder.join("home")] {
             fs::DirBuilder::new().mode(0o700).create(path).map_err(failed)?;
         }

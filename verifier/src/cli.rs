@@ -82,7 +82,7 @@ fn log(command: CommandName, args: &LogArgs, output: Output) -> Result<Report, S
 
 fn options<'p>(args: &TrustArgs, threads: Option<std::num::NonZero<usize>>) -> Result<Options<'p>, String> {
     let trust = match (&args.key, &args.policy) {
-        (Some(key), _) => Trust::Key(parse_log_key(key)?),
+        (Some(key), _) => Trust::Key(Box::new(parse_log_key(key)?)),
         (None, Some(file)) => Trust::Policy(Box::new(policy(file)?)),
         (None, None) => Trust::SelfAsserted,
     };

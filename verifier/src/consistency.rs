@@ -94,7 +94,7 @@ fn compare(old: &Checkpoint, new: &Checkpoint, site: Option<&dyn Source>, key: &
     })?;
     let note = read_checkpoint(site)?;
     // The site's own head is signed by the same key; whatever it proves of its prefixes, the key has vouched for.
-    let head = head::open(head::text(&note)?, &Trust::Key(key.clone()), None)?.checkpoint;
+    let head = head::open(head::text(&note)?, &Trust::Key(Box::new(key.clone())), None)?.checkpoint;
     if head.size < new.size {
         return Err(missing(&format_args!(
             "the log there has {} events, the newer checkpoint {}",

@@ -15,6 +15,7 @@ use proof::{Hash, LeafIndex, PublicKey, TreeSize, sha256};
 use crate::log::audit::Audit;
 use crate::log::entry;
 use crate::log::genesis::Identity;
+use crate::log::history::History;
 use crate::report::Journal;
 use crate::rule::{Finding, Rule};
 
@@ -30,7 +31,7 @@ pub(crate) fn examine(
     site_holds: bool,
     report: &mut Journal,
 ) -> Result<(), Finding> {
-    let published = audit.history.as_ref().map_or(TreeSize::ZERO, |history| history.size());
+    let published = audit.history.as_ref().map_or(TreeSize::ZERO, History::size);
     let mut walk = Walk {
         audit,
         event_key: identity.event,

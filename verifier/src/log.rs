@@ -5,6 +5,7 @@
 //! breach, because after it nothing can be judged; so the index that is reported is the lowest.
 
 pub(crate) mod audit;
+pub(crate) mod beside;
 pub(crate) mod chain;
 pub(crate) mod entry;
 pub(crate) mod genesis;
@@ -139,7 +140,7 @@ fn examine(
     });
     let site_holds = stop.is_none();
     findings.extend(stop.or_else(|| audit.check_root(&head.checkpoint).err()));
-    findings.append(&mut audit.tiles.missing);
+    findings.append(&mut audit.tiles.aside);
     let journal_holds = match &location.journal {
         Some(folder) => examine_journal(folder, identity, &mut audit, site_holds, &mut findings, report),
         None => true,

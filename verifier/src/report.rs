@@ -10,7 +10,7 @@ use serde::Serialize;
 use crate::rule::{Finding, Rule};
 
 /// Problems that a report lists; the first bad index is always among them.
-const MAX_PROBLEMS: usize = 20;
+pub(crate) const MAX_PROBLEMS: usize = 20;
 
 /// The verifier's word. From mild to severe.
 #[derive(Clone, Copy, Debug, PartialEq, Eq, PartialOrd, Ord, Serialize)]

@@ -80,6 +80,8 @@ rules! {
     Tile = "tile_malformed", Invalid;
     /// A tile holds another hash than the entries have.
     TileHash = "tile_hash", Invalid;
+    /// A tile or bundle of another size than the head's is not the same log as far as it goes.
+    EarlierPiece = "earlier_piece", Invalid;
 
     // The chain.
     /// `seq` is not the leaf index.

@@ -22,6 +22,11 @@ pub trait Source: Send + Sync {
     /// # Errors
     /// If the file has more than `max_bytes`, or there is no telling whether there is one.
     fn read(&self, path: &str, max_bytes: u64) -> Result<Option<Vec<u8>>, SourceError>;
+
+    /// The names of the files in a folder below the root, as far as the source can tell.
+    fn list(&self, _folder: &str) -> Vec<String> {
+        Vec::new()
+    }
 }
 
 /// Why a file could not be read.

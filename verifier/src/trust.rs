@@ -17,7 +17,7 @@ pub enum Trust {
     #[default]
     SelfAsserted,
     /// From a checkpoint key that the user knows.
-    Key(VerifierKey),
+    Key(Box<VerifierKey>),
     /// From a `tlog-policy` file: logs, witnesses, and how many of them must have signed.
     Policy(Box<TrustPolicy>),
 }

@@ -1,8 +1,9 @@
-//! Repository chores, in the language of the repository: `cargo xtask test | ci | wasm`.
+//! Repository chores, in the language of the repository: `cargo xtask test | ci | wasm | fixture NAME`.
 #![expect(clippy::print_stdout, reason = "a chore talks to whoever runs it")]
 
 use std::env;
-use std::path::PathBuf;
+use std::fs;
+use std::path::{Path, PathBuf};
 use std::process::{Command, ExitCode};
 
 fn main() -> ExitCode {
@@ -11,6 +12,7 @@ fn main() -> ExitCode {
         "test" => test(),
         "ci" => ci(),
         "wasm" => wasm(),
+        "fixture" => fixture(&env::args().nth(2).unwrap_or_default()),
         _ => {
             println!(
                 "usage: cargo xtask <task>\n\n  test   everything that tests need, then all tests\n  ci     test, format, lints, docs\n  wasm   build `proof` for wasm32-unknown-unknown"
@@ -85,4 +87,53 @@ fn wasm() -> Done {
         return Ok(());
     }
     run("cargo", &["check", "--locked", "--package", "countersign-proof", "--target", "wasm32-unknown-unknown"])
+}
+
+/// Keeps a log that this build wrote: every later build must replay it.
+fn fixture(name: &str) -> Done {
+    if name.is_empty() {
+        return Err("a fixture needs a name, such as `001-first-slice`".into());
+    }
+    let target = root().join("tests/fixtures/logs").join(name);
+    if target.exists() {
+        return Err(format!("{} exists; a fixture is never replaced", target.display()));
+    }
+    let play = env::temp_dir().join(format!("countersign-fixture-{}", std::process::id()));
+    let play_text = play.to_string_lossy().into_owned();
+    run("cargo", &["run", "--locked", "--quiet", "--package", "countersign-cli", "--", "demo", "--dir", &play_text])?;
+    copy(&play.join("data/public"), &target.join("public"))?;
+    let data = play.join("data").to_string_lossy().into_owned();
+    for role in ["checkpoint", "root"] {
+        let flag = format!("--{role}");
+        let arguments = [
+            "run",
+            "--locked",
+            "--quiet",
+            "--package",
+            "countersign-cli",
+            "--",
+            "keys",
+            "show",
+            &flag,
+            "--data",
+            &data,
+        ];
+        let output = Command::new("cargo").args(arguments).current_dir(root()).output().map_err(|e| e.to_string())?;
+        fs::write(target.join(format!("{role}.vkey")), output.stdout).map_err(|e| e.to_string())?;
+    }
+    copy(&play.join("publish.receipt.json"), &target.join("publish.receipt.json"))?;
+    fs::remove_dir_all(&play).map_err(|e| e.to_string())
+}
+
+fn copy(from: &Path, to: &Path) -> Done {
+    let problem = |e: std::io::Error| format!("{}: {e}", from.display());
+    if from.is_dir() {
+        fs::create_dir_all(to).map_err(problem)?;
+        for entry in fs::read_dir(from).map_err(problem)? {
+            let entry = entry.map_err(problem)?;
+            copy(&entry.path(), &to.join(entry.file_name()))?;
+        }
+        return Ok(());
+    }
+    fs::copy(from, to).map(|_| ()).map_err(problem)
 }

@@ -10,6 +10,8 @@ use axum::response::Response;
 use domain::authored::StatementKind;
 use domain::command::Command;
 use domain::event::intent::Intent;
+use domain::id::IntentId;
+use ledger::{Committed, SubmitError};
 use schemas::intent::IntentAccepted;
 
 /// States an intent, plain or signed.
@@ -35,7 +37,17 @@ pub(crate) async fn submit(State(app): State<App>, headers: HeaderMap, body: Bod
         _ => return Err(ApiError::internal("not an intent")),
     };
     ingest::store(&app, bodies).await?;
-    let (status, seq, receipt) = match app.ledger.submit(command).await {
+    let (status, accepted) = answer(&app, intent_id, app.ledger.submit(command).await)?;
+    json(status, &accepted)
+}
+
+/// The answer, out of what became of a submission; the same intent again gets the same one.
+pub(crate) fn answer(
+    app: &App,
+    intent_id: IntentId,
+    submitted: Result<Committed, SubmitError>,
+) -> Result<(StatusCode, IntentAccepted), ApiError> {
+    let (status, seq, receipt) = match submitted {
         Ok(done) => {
             let seq =
                 done.events.first().map(|event| event.header.seq).ok_or_else(|| ApiError::internal("no event"))?;
@@ -46,5 +58,5 @@ pub(crate) async fn submit(State(app): State<App>, headers: HeaderMap, body: Bod
             None => return Err(error.into()),
         },
     };
-    json(status, &IntentAccepted { intent_id, seq, receipt })
+    Ok((status, IntentAccepted { intent_id, seq, receipt }))
 }

@@ -13,6 +13,7 @@ use domain::event::key::Scope;
 use domain::event::proposal::{Finding, Proposal};
 use domain::event::{Event, EventData};
 use domain::id::ProposalId;
+use ledger::{Committed, SubmitError};
 use proof::index::LeafIndex;
 use proof::receipt::Receipt;
 use schemas::commit::Opened;
@@ -34,7 +35,7 @@ pub(crate) async fn submit(State(app): State<App>, headers: HeaderMap, body: Bod
 }
 
 /// A proposal as an API key submits it. What looks like a secret is cut out, and its place and kind are recorded.
-fn plain(app: &App, by: Caller, value: Value) -> Result<(Command, Vec<Opened>), ApiError> {
+pub(crate) fn plain(app: &App, by: Caller, value: Value) -> Result<(Command, Vec<Opened>), ApiError> {
     let (value, findings) = cut_secrets(value);
     let input: SubmitProposal = request::typed(value)?;
     let (proposal, bodies) = ingest::proposal::proposal(app, input)?;
@@ -87,7 +88,15 @@ pub(crate) async fn rule(
     bodies: Vec<Opened>,
 ) -> Result<(StatusCode, ProposalRuled), ApiError> {
     ingest::store(app, bodies).await?;
-    match app.ledger.submit(command).await {
+    answer(app, app.ledger.submit(command).await)
+}
+
+/// The ruling, out of what became of a submission.
+pub(crate) fn answer(
+    app: &App,
+    submitted: Result<Committed, SubmitError>,
+) -> Result<(StatusCode, ProposalRuled), ApiError> {
+    match submitted {
         Ok(done) => {
             let events: Vec<&Event> = done.events.iter().map(AsRef::as_ref).collect();
             Ok((StatusCode::CREATED, ruled(&events, done.receipt)?))

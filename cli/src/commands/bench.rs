@@ -39,6 +39,9 @@ pub(crate) struct AppendArguments {
     /// Clients at once
     #[arg(long, value_name = "N", default_value_t = 64)]
     pub(crate) clients: usize,
+    /// Events of one request
+    #[arg(long, value_name = "N", default_value_t = 1)]
+    pub(crate) batch: u64,
     /// Without HTTP
     #[arg(long)]
     pub(crate) in_process: bool,

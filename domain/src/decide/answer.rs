@@ -173,7 +173,7 @@ pub(super) fn final_decision(
         policy: context.policy.bundle_digest(),
         manifest: context.policy.manifest_digest(),
         action_digest: proposal.action_digest(),
-        allowed_effects: if ruling == Ruling::Allow { proposal.effects.clone() } else { crate::effect::Effects::new() },
+        allowed_effects: if ruling == Ruling::Allow { proposal.effects.clone() } else { Effects::new() },
         required: None,
         approvals,
     }

@@ -118,6 +118,19 @@ fn how_a_number_is_spelt_decides_nothing() {
 }
 
 #[test]
+fn the_end_of_time_is_no_special_case() {
+    let mut world = World::dev();
+    world.now = domain::time::Timestamp::from_ms(u64::MAX);
+    world.propose("key_jordan", publish("p-1")).unwrap();
+    assert_eq!(world.says("key_lee", Verb::Grant, "p-1").unwrap_err().reason, Reason::ChallengeExpired);
+    let group = world.run(Command::ExpireApproval { proposal_id: id("p-1") }).unwrap();
+    assert_eq!(decision(&group).reasons, [Reason::ApprovalExpired]);
+    world.propose("key_casey", read("p-2")).unwrap();
+    assert!(world.lease().is_ok());
+    world.replay();
+}
+
+#[test]
 fn the_longest_trace_fits_into_a_leaf() {
     let mut world = World::dev();
     let mut proposal = plain("p", "Casey", &[]);

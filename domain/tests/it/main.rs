@@ -30,6 +30,7 @@ mod properties;
 mod reasons;
 mod repeats;
 mod results;
+mod statements;
 mod tamper;
 mod transitions;
 mod views;

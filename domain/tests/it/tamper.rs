@@ -6,15 +6,16 @@ use crate::world::{Group, World, by, by_signature, leased, minted};
 use domain::authored::StatementKind;
 use domain::command::{Caller, Command, KeyChange};
 use domain::content::Text;
-use domain::event::Event;
 use domain::event::approval::Verb;
 use domain::event::intent::Intent;
 use domain::event::proposal::Proposal;
 use domain::event::result::ResultStatus;
-use domain::replay::{Recorded, rederive};
+use domain::event::{Event, EventData};
+use domain::replay::{MismatchRule, Recorded, rederive};
 use domain::state::State;
 use domain::time::Timestamp;
 use proof::hash::sha256;
+use proof::index::LeafIndex;
 use serde_json::{Value, json};
 use std::collections::BTreeSet;
 
@@ -278,6 +279,47 @@ const ASSERTED: &[&str] = &[
 ];
 
 #[test]
+fn a_denial_turned_into_an_allowance_is_found_there() {
+    // The forger does it well: a ruling without reasons, gates that are content, a job to go with it, all chained.
+    let mut world = World::dev();
+    let allowed = world.propose("key_casey", plain("p-1", "Casey", &["READ_REPO"])).unwrap();
+    let before = world.state.clone();
+    let denied = world.propose("key_casey", plain("p-2", "Casey", &["READ_SECRETS"])).unwrap();
+    let mut events = vec![denied[0].event.clone(), denied[1].event.clone(), allowed[2].event.clone()];
+    let mut state = before.clone();
+    state.apply(&events[0], sha256(&denied[0].payload)).unwrap();
+    if let (EventData::DecisionRecorded(forged), EventData::DecisionRecorded(honest)) =
+        (&mut events[1].data, &allowed[1].event.data)
+    {
+        (forged.ruling, forged.reasons, forged.gates) = (honest.ruling, Vec::new(), honest.gates.clone());
+        forged.allowed_effects = crate::material::effects(&["READ_SECRETS"]);
+    }
+    let decided = events[1].header.seq;
+    if let EventData::JobCreated(created) = &mut events[2].data {
+        created.decision = decided;
+        created.job.proposal_id = id("p-2");
+        created.job.job_id = id("00000000-0000-8000-a000-000000000000");
+        created.job.effects = crate::material::effects(&["READ_SECRETS"]);
+    }
+    let mut recorded: Vec<Recorded> = Vec::new();
+    for (n, mut event) in events.into_iter().enumerate() {
+        event.header.group = denied[0].event.header.seq;
+        event.header.subject = event.data.subject();
+        event.header.seq = LeafIndex::new(denied[0].event.header.seq.get() + u64::try_from(n).unwrap());
+        event.header.prev = recorded.last().map_or(before.prev(), |last| sha256(&last.payload));
+        let payload = event.to_payload(&event.data.to_canonical().unwrap()).unwrap();
+        recorded.push(Recorded { event, payload });
+    }
+    // It is a log in good order, as far as order goes.
+    let mut folded = before.clone();
+    for one in &recorded {
+        folded.apply(&one.event, sha256(&one.payload)).unwrap();
+    }
+    let found = rederive(&mut before.clone(), &recorded, &world.policy).unwrap_err();
+    assert_eq!((found.seq, found.rule), (decided, MismatchRule::Payload), "{found}");
+}
+
+#[test]
 fn a_group_is_all_or_nothing() {
     each_group(&story(), |before, group, after| {
         let seq = group.events[0].event.header.seq.get();
@@ -303,5 +345,5 @@ fn another_policy_does_not_explain_the_log() {
     let other = World::dev().policy;
     let mut state = State::new();
     let found = rederive(&mut state, &world.groups[0].events, &other).unwrap_err();
-    assert_eq!(found.rule, domain::replay::MismatchRule::Refused, "{found}");
+    assert_eq!(found.rule, MismatchRule::Refused, "{found}");
 }

@@ -55,26 +55,33 @@ fn data_file(dir: &Path) -> PathBuf {
     dir.join("db")
 }
 
+/// Where the data file has something that could be damaged.
+fn written(dir: &Path) -> Vec<u64> {
+    let bytes = std::fs::read(data_file(dir)).unwrap();
+    (0..).zip(bytes).filter(|(_, byte)| *byte != 0).map(|(at, _)| at).collect()
+}
+
 #[test]
 fn flipped_bytes() {
     let home = tempfile::tempdir().unwrap();
     let log = Log::of_length(250);
     let dir = folded(home.path(), &log);
-    let length = data_file(&dir).metadata().unwrap().len();
+    let written = written(&dir);
     let mut replaced = 0;
-    for (n, at) in numbers(1).take(32).enumerate() {
+    for (n, pick) in numbers(1).take(32).enumerate() {
         let copy = copy_of(&dir, &home.path().join(format!("flip-{n}")));
         let file = OpenOptions::new().read(true).write(true).open(data_file(&copy)).unwrap();
-        let at = at % length;
+        let at = written[usize::try_from(pick).unwrap() % written.len()];
         let mut byte = [0];
         file.read_exact_at(&mut byte, at).unwrap();
-        byte[0] ^= 1 << (at % 8);
+        byte[0] ^= 1 << (pick % 8);
         file.write_all_at(&byte, at).unwrap();
         drop(file);
         let opened = check(&format!("flip at {at}"), &copy, &log);
         replaced += usize::from(matches!(opened, Opened::Replaced { .. }));
     }
-    assert!(replaced > 0, "no flip was noticed");
+    // sled keeps old versions of a page; a flip in one of those harms nobody.
+    assert!(replaced > 3, "{replaced} flips were noticed");
 }
 
 #[test]
@@ -83,10 +90,11 @@ fn zeroed_blocks() {
     let log = Log::of_length(250);
     let dir = folded(home.path(), &log);
     let length = data_file(&dir).metadata().unwrap().len();
-    for (n, at) in numbers(2).take(16).enumerate() {
+    let written = written(&dir);
+    for (n, pick) in numbers(2).take(16).enumerate() {
         let copy = copy_of(&dir, &home.path().join(format!("zero-{n}")));
         let file = OpenOptions::new().write(true).open(data_file(&copy)).unwrap();
-        let at = at % length / 4096 * 4096;
+        let at = written[usize::try_from(pick).unwrap() % written.len()] / 4096 * 4096;
         let block = usize::try_from((length - at).min(4096)).unwrap();
         file.write_all_at(&vec![0; block], at).unwrap();
         drop(file);

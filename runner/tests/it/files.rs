@@ -229,3 +229,37 @@ fn what_does_not_fit_the_manifest_is_rejected() {
     let none: Value = json!({});
     assert_failed(&bench.run("run_tests", &none), Failure::NotFound);
 }
+
+#[test]
+fn the_runners_own_folders_inside_a_project_are_no_part_of_it() {
+    let folder = tempfile::TempDir::new().unwrap();
+    let project = folder.path().join("project");
+    fs::create_dir_all(project.join("runner")).unwrap();
+    let mut config = crate::harness::config(folder.path());
+    config.data = project.join("runner/data");
+    config.work = Some(project.join("runner/work"));
+    config.commands = crate::harness::test_command(&["find", ".", "-name", "*"]);
+    // What is not the runner's own in the work folder stays there.
+    fs::create_dir(project.join("runner/work")).unwrap();
+    fs::set_permissions(project.join("runner/work"), PermissionsExt::from_mode(0o700)).unwrap();
+    fs::write(project.join("runner/work/theirs"), "").unwrap();
+    fs::create_dir_all(project.join("runner/work/attempt-1-2/copy")).unwrap();
+    let executor = countersign_runner::Executor::open(config).unwrap();
+    let left: Vec<_> = fs::read_dir(project.join("runner/work")).unwrap().map(|e| e.unwrap().file_name()).collect();
+    assert_eq!(left, ["theirs"]);
+    fs::write(project.join("a"), "").unwrap();
+    let outcome = executor.run(&ActionSpec::new("run_tests", Mode::Commit, serde_json::Map::new()), &Cancel::new());
+    assert_completed(&outcome);
+    let mut seen: Vec<String> = crate::harness::stdout(&outcome).lines().map(str::to_owned).collect();
+    seen.sort();
+    assert_eq!(seen, [".", "./a", "./runner"]);
+}
+
+#[test]
+fn a_work_folder_that_others_can_enter_is_refused() {
+    let folder = tempfile::TempDir::new().unwrap();
+    let config = crate::harness::config(folder.path());
+    fs::create_dir(folder.path().join("work")).unwrap();
+    fs::set_permissions(folder.path().join("work"), PermissionsExt::from_mode(0o755)).unwrap();
+    assert!(countersign_runner::Executor::open(config).is_err());
+}

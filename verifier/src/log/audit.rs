@@ -46,7 +46,8 @@ impl<'s> Audit<'s> {
 
     /// Adds a bundle of the site.
     pub(crate) fn bundle(&mut self, bundle: Bundle) -> Result<(), Finding> {
-        let Bundle { entries, broken, tile } = bundle;
+        let Bundle { entries, broken, tile, beside } = bundle;
+        self.tiles.note(beside);
         // A tile that cannot be used is one breach, its entries' own are more telling; so those come first.
         let tile_holds = self.tiles.supply(tile);
         for entry in entries {

@@ -41,7 +41,7 @@ pub(crate) fn unverified(note: &str) -> Result<Checkpoint, Finding> {
 pub(crate) fn open(note: &str, trust: &Trust, own: Option<&VerifierKey>) -> Result<Head, Finding> {
     let claimed = unverified(note)?;
     let (key, policy) = match trust {
-        Trust::Key(key) => (key, None),
+        Trust::Key(key) => (key.as_ref(), None),
         Trust::Policy(policy) => (policy_key(&claimed, policy)?, Some(policy)),
         Trust::SelfAsserted => {
             let missing = || Finding::whole(Rule::GenesisMissing, "there is no genesis to take the log's key from");

@@ -12,7 +12,7 @@ use crate::source::{Source, SourceError};
 pub(crate) const WIDTH: u64 = 256;
 /// 256 entries of 65,535 bytes, each behind two bytes of length.
 pub(crate) const MAX_BUNDLE_BYTES: u64 = WIDTH * 65_537;
-const MAX_TILE_BYTES: u64 = WIDTH * 32;
+pub(crate) const MAX_TILE_BYTES: u64 = WIDTH * 32;
 
 /// The number of bundles of a tree.
 pub(crate) const fn bundles(size: TreeSize) -> u64 {

@@ -3,7 +3,8 @@
 use proof::merkle::Frontier;
 use proof::{Hash, TreeSize};
 
-use super::site;
+use super::{beside, site};
+use crate::report::MAX_PROBLEMS;
 use crate::rule::{Finding, Rule};
 use crate::source::Source;
 
@@ -14,8 +15,8 @@ pub(crate) struct Tiles<'s> {
     levels: Vec<Level>,
     /// Tiles that were compared.
     pub(crate) checked: u64,
-    /// Tiles that are not there: no proof of anything wrong, but the site is not whole.
-    pub(crate) missing: Vec<Finding>,
+    /// Breaches that do not end the search: tiles that are not there, and pieces of other sizes that disagree.
+    pub(crate) aside: Vec<Finding>,
 }
 
 #[derive(Default)]
@@ -31,7 +32,7 @@ struct Level {
 impl<'s> Tiles<'s> {
     /// Nothing compared yet.
     pub(crate) fn new(site: &'s dyn Source, size: TreeSize) -> Self {
-        Self { site, size, levels: vec![Level::default()], checked: 0, missing: Vec::new() }
+        Self { site, size, levels: vec![Level::default()], checked: 0, aside: Vec::new() }
     }
 
     /// The next tile of level 0, which was read ahead of time.
@@ -67,13 +68,23 @@ impl<'s> Tiles<'s> {
     /// Reads the tile that the next hash of a higher level belongs to.
     fn next_tile(&mut self, level: u8) -> Result<(), Finding> {
         let count = self.levels.get(usize::from(level)).map_or(0, |state| state.count);
-        let tile = site::read_tile(self.site, level, count / site::WIDTH, self.size);
+        let index = count / site::WIDTH;
+        let tile = site::read_tile(self.site, level, index, self.size);
         let published = self.keep(tile)?;
+        if let Some(hashes) = &published {
+            self.note(beside::tiles(self.site, level, index, self.size, hashes));
+        }
         match self.levels.get_mut(usize::from(level)) {
             Some(state) => state.published = published,
             None => self.levels.push(Level { published, ..Level::default() }),
         }
         Ok(())
+    }
+
+    /// Keeps breaches in mind, as many as a report can use.
+    pub(crate) fn note(&mut self, findings: impl IntoIterator<Item = Finding>) {
+        let room = MAX_PROBLEMS.saturating_sub(self.aside.len());
+        self.aside.extend(findings.into_iter().take(room));
     }
 
     /// Counts a tile, or keeps in mind that it is missing; lets other trouble through.
@@ -84,7 +95,7 @@ impl<'s> Tiles<'s> {
                 Ok(Some(hashes))
             }
             Err(missing) if missing.rule == Rule::TileMissing => {
-                self.missing.push(missing);
+                self.note([missing]);
                 Ok(None)
             }
             Err(finding) => Err(finding),

@@ -11,7 +11,7 @@ use std::sync::{Condvar, Mutex, MutexGuard, PoisonError, mpsc};
 use proof::{Hash, LeafIndex, PublicKey, TreeSize};
 
 use super::entry::{self, Entry};
-use super::site;
+use super::{beside, site};
 use crate::rule::{Finding, Rule};
 use crate::source::Source;
 
@@ -26,6 +26,8 @@ pub(crate) struct Bundle {
     pub(crate) broken: Option<Finding>,
     /// The level-0 tile over the bundle.
     pub(crate) tile: Result<Vec<Hash>, Finding>,
+    /// What is wrong with the pieces beside them.
+    pub(crate) beside: Vec<Finding>,
 }
 
 /// What the workers need to know.
@@ -73,25 +75,30 @@ pub(crate) fn walk(task: Task<'_>, mut consume: impl FnMut(Bundle) -> ControlFlo
 
 fn read(task: Task<'_>, index: u64) -> Bundle {
     let tile = site::read_tile(task.site, 0, index, task.size);
+    let mut beside = Vec::new();
+    if let Ok(hashes) = &tile {
+        beside.extend(beside::tiles(task.site, 0, index, task.size, hashes));
+    }
     let piece = match site::read_bundle(task.site, index, task.size) {
         Ok(read) => read,
         Err(finding) => {
-            return Bundle { entries: Vec::new(), broken: Some(finding), tile };
+            return Bundle { entries: Vec::new(), broken: Some(finding), tile, beside };
         }
     };
     let (parts, cut_short) = entry::split(&piece.bytes);
+    beside.extend(beside::bundles(task.site, index, task.size, &parts));
     let mut entries = Vec::with_capacity(parts.len());
     let first = site::first_leaf(0, index.saturating_mul(site::WIDTH)).get();
     for (at, part) in (first..).map(LeafIndex::new).zip(parts.iter().take(usize::from(piece.width))) {
         match entry::check(at, part, task.event_key) {
             Ok(entry) => entries.push(entry),
             Err(finding) => {
-                return Bundle { entries, broken: Some(finding), tile };
+                return Bundle { entries, broken: Some(finding), tile, beside };
             }
         }
     }
     let broken = check_count(first, &parts, &piece, cut_short).err();
-    Bundle { entries, broken, tile }
+    Bundle { entries, broken, tile, beside }
 }
 
 /// A bundle holds as many entries as its address says.

@@ -5,6 +5,7 @@ use domain::event::{Event, EventData};
 use domain::view::{ALL, Folded};
 use proof::{Hash, LeafIndex};
 
+use crate::report::MAX_PROBLEMS;
 use crate::rule::{Finding, Rule};
 
 /// Every read model that this build knows.
@@ -34,9 +35,9 @@ impl Views {
         let at = event.header.seq;
         if let EventData::ProjectionAttested(attested) = &event.data {
             for projection in &attested.projections {
-                if let Some(unknown) = self.compare(at, attested, projection)? {
-                    insufficient.push(unknown);
-                }
+                let unknown = self.compare(at, attested, projection)?;
+                let has_room = insufficient.len() < MAX_PROBLEMS;
+                insufficient.extend(unknown.filter(|_| has_room));
             }
         }
         for view in &mut self.views {

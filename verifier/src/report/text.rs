@@ -65,16 +65,16 @@ impl Text {
             return;
         }
         if let (Some(size), Some(root)) = (report.size, report.root) {
-            self.line("head", format_args!("{} events, root {root}", grouped(size.get())));
+            self.line("head", format_args!("{}, root {root}", counted(size.get(), "event")));
         }
         let checked = report.checked;
         self.line(
             "checked",
             format_args!(
-                "{} events in {} groups, {} tiles; each signature, hash and link up to there",
-                grouped(checked.events),
-                grouped(checked.groups),
-                grouped(checked.tiles)
+                "{} in {}, {}; each signature, hash and link up to there",
+                counted(checked.events, "event"),
+                counted(checked.groups, "group"),
+                counted(checked.tiles, "tile")
             ),
         );
         if let Some(journal) = &report.journal {
@@ -84,7 +84,7 @@ impl Text {
                     format!("{} of them beyond the published head, under no signature of a head yet", grouped(beyond))
                 }
             };
-            self.line("journal", format_args!("{} events, {beyond}", grouped(journal.events)));
+            self.line("journal", format_args!("{}, {beyond}", counted(journal.events, "event")));
             if let Some(torn) = &journal.torn {
                 self.line("", format_args!("a frame at its end was never acknowledged: {torn}"));
             }
@@ -120,11 +120,11 @@ impl Text {
             self.line(
                 "believed",
                 format_args!(
-                    "{} clock readings, {} seeds, {} sensor reports, as recorded; {} read-model digests reproduced",
-                    grouped(attested.clock),
-                    grouped(attested.seeds),
-                    grouped(attested.sensor_reports),
-                    grouped(attested.projections)
+                    "{}, {}, {}, as recorded; {} reproduced",
+                    counted(attested.clock, "clock reading"),
+                    counted(attested.seeds, "seed"),
+                    counted(attested.sensor_reports, "sensor report"),
+                    counted(attested.projections, "read-model digest")
                 ),
             );
         }
@@ -133,7 +133,7 @@ impl Text {
     fn receipt(&mut self, receipt: &ReceiptReport) {
         let _ = writeln!(self.0, "  {}: {}", receipt.file, receipt.verdict.as_str());
         if let (Some(size), Some(root)) = (receipt.size, receipt.root) {
-            self.line("  head", format_args!("{} events, root {root}", grouped(size.get())));
+            self.line("  head", format_args!("{}, root {root}", counted(size.get(), "event")));
         }
         for entry in &receipt.entries {
             let ruling = entry.ruling.map_or_else(String::new, |ruling| format!(": {ruling}"));
@@ -142,17 +142,21 @@ impl Text {
                 format_args!("{} of {}{ruling}", entry.type_name, entry.subject),
             );
             self.line("", format_args!("{} by {}", entry.time, entry.actor));
-            match &entry.event_signature {
-                Some(key) => self.line("", format_args!("signed by the event key {key}")),
-                None => self.line("", "in the log; event signature not checked, `--event-key VKEY` would"),
-            }
+        }
+        match receipt.entries.first().map(|entry| entry.event_signature.as_ref()) {
+            Some(Some(key)) => self.line("  signed", format_args!("by the ledger's event key {key}")),
+            Some(None) => self.line("  signed", "not checked: the event key is not known, give `--event-key VKEY`"),
+            None => {}
         }
         self.0.push('\n');
     }
 
     fn heads(&mut self, report: &Report) {
         for (label, head) in ["older", "newer"].iter().zip(&report.heads) {
-            self.line(label, format_args!("{} events, root {} ({})", grouped(head.size.get()), head.root, head.source));
+            self.line(
+                label,
+                format_args!("{}, root {} ({})", counted(head.size.get(), "event"), head.root, head.source),
+            );
         }
     }
 
@@ -177,13 +181,24 @@ impl Text {
 
     fn duration(&mut self, report: &Report) {
         let (seconds, rest) = (report.duration_ms / 1000, report.duration_ms % 1000);
-        let rate = report.checked.events.saturating_mul(1000) / report.duration_ms.max(1);
-        self.line("took", format_args!("{seconds}.{rest:03} s, {} events/s", grouped(rate)));
+        // Of a short run a rate says nothing.
+        let rate = if report.duration_ms < 500 {
+            String::new()
+        } else {
+            format!(", {} events/s", grouped(report.checked.events.saturating_mul(1000) / report.duration_ms))
+        };
+        self.line("took", format_args!("{seconds}.{rest:03} s{rate}"));
     }
 }
 
 fn authors(authors: Authors) -> String {
     format!("{} signed by their author · {} asserted by the server", grouped(authors.signed), grouped(authors.asserted))
+}
+
+/// So many of something.
+fn counted(number: u64, what: &str) -> String {
+    let plural = if number == 1 { "" } else { "s" };
+    format!("{} {what}{plural}", grouped(number))
 }
 
 /// A number with its thousands apart.

@@ -23,6 +23,11 @@ impl Source for Dir {
     fn read(&self, path: &str, max_bytes: u64) -> Result<Option<Vec<u8>>, SourceError> {
         read_file(&self.root.join(path), max_bytes)
     }
+
+    fn list(&self, folder: &str) -> Vec<String> {
+        let Ok(files) = self.root.join(folder).read_dir() else { return Vec::new() };
+        files.filter_map(|file| file.ok()?.file_name().into_string().ok()).collect()
+    }
 }
 
 /// A regular file's bytes; `None` if there is no such file.

@@ -22,4 +22,9 @@ impl Source for Memory {
             Err(SourceError::TooLarge { path: path.to_owned(), max_bytes })
         }
     }
+
+    fn list(&self, folder: &str) -> Vec<String> {
+        let name = |path: &String| path.strip_prefix(folder)?.strip_prefix('/').map(str::to_owned);
+        self.files.keys().filter_map(name).filter(|name| !name.contains('/')).collect()
+    }
 }

@@ -23,7 +23,13 @@ pub struct TrustPolicy {
     logs: Vec<VerifierKey>,
     witnesses: Vec<(String, VerifierKey)>,
     groups: BTreeMap<String, Group>,
-    quorum: Option<String>,
+    quorum: Quorum,
+}
+
+#[derive(Clone, Debug, PartialEq, Eq)]
+enum Quorum {
+    None,
+    Of(String),
 }
 
 #[derive(Clone, Debug, PartialEq, Eq)]
@@ -79,12 +85,15 @@ impl TrustPolicy {
 
     /// The name of what must have signed, unless that is nobody.
     pub fn quorum(&self) -> Option<&str> {
-        self.quorum.as_deref()
+        match &self.quorum {
+            Quorum::None => None,
+            Quorum::Of(name) => Some(name),
+        }
     }
 
     /// Whether these witnesses are enough.
     pub fn is_met(&self, signed: &BTreeSet<&str>) -> bool {
-        self.quorum.as_ref().is_none_or(|name| self.holds(name, signed))
+        self.quorum().is_none_or(|name| self.holds(name, signed))
     }
 
     /// Members are defined before the group they are in, so this ends.
@@ -101,7 +110,7 @@ struct Reader {
     logs: Vec<VerifierKey>,
     witnesses: Vec<(String, VerifierKey)>,
     groups: BTreeMap<String, Group>,
-    quorum: Option<Option<String>>,
+    quorum: Option<Quorum>,
     names: BTreeSet<String>,
     keys: BTreeSet<PublicKey>,
     members: BTreeSet<String>,
@@ -125,10 +134,11 @@ impl Reader {
                 self.groups.insert((*name).to_owned(), group);
             }
             ["quorum", name] => {
-                let quorum = if *name == "none" { None } else { Some((*name).to_owned()) };
-                if quorum.as_ref().is_some_and(|name| !self.names.contains(name)) {
-                    return Err(format!("`{name}` is not defined above"));
-                }
+                let quorum = match *name {
+                    "none" => Quorum::None,
+                    name if self.names.contains(name) => Quorum::Of(name.to_owned()),
+                    name => return Err(format!("`{name}` is not defined above")),
+                };
                 if self.quorum.replace(quorum).is_some() {
                     return Err("a second `quorum` line".to_owned());
                 }

@@ -12,7 +12,7 @@ use proof::{LeafIndex, Receipt, ReceiptEntry};
 use serde_json::json;
 
 fn pinned<'a>() -> Options<'a> {
-    Options { trust: Trust::Key(checkpoint_vkey()), ..Options::default() }
+    Options { trust: Trust::Key(Box::new(checkpoint_vkey())), ..Options::default() }
 }
 
 fn compare(old: &str, new: &str, site: Option<Memory>, options: &Options<'_>) -> Report {
@@ -49,8 +49,12 @@ fn every_pair_of_heads_of_one_history_is_consistent() {
         assert_eq!(report.verdict, Verdict::Valid, "{old} {new} {report:?}");
         assert_eq!(report.heads.len(), 2);
     }
-    let report =
-        compare(&head(5), &head(5), None, &Options { trust: Trust::Key(checkpoint_vkey()), ..Options::default() });
+    let report = compare(
+        &head(5),
+        &head(5),
+        None,
+        &Options { trust: Trust::Key(Box::new(checkpoint_vkey())), ..Options::default() },
+    );
     assert_eq!(report.verdict, Verdict::Valid);
 }
 
@@ -102,8 +106,10 @@ fn heads_need_a_key() {
     let report = compare(&head(5), &head(9), Some(site(&ledger)), &Options::default());
     assert_eq!((report.verdict, report.key_pinned), (Verdict::Valid, false));
     assert!(report.to_text(false).contains("SELF-ASSERTED"));
-    let other =
-        Options { trust: Trust::Key(signer(crate::material::ORIGIN, &secret(9)).verifier()), ..Options::default() };
+    let other = Options {
+        trust: Trust::Key(Box::new(signer(crate::material::ORIGIN, &secret(9)).verifier())),
+        ..Options::default()
+    };
     assert_invalid(&compare(&head(5), &head(9), Some(site(&ledger)), &other), None, Rule::CheckpointSignature);
     assert_invalid(&compare("garbage", &head(9), Some(site(&ledger)), &pinned()), None, Rule::CheckpointMalformed);
 }

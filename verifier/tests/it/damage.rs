@@ -11,7 +11,7 @@ const TILE: &str = "tile/0/000.p/24";
 
 pub(crate) fn assert_invalid(report: &Report, at: Option<u64>, rule: Rule) {
     let first = report.first_bad.as_ref().unwrap_or_else(|| panic!("nothing is wrong: {report:?}"));
-    assert_eq!((first.index.map(|index| index.get()), first.rule), (at, rule), "{first}");
+    assert_eq!((first.index.map(proof::LeafIndex::get), first.rule), (at, rule), "{first}");
     assert_eq!(report.verdict, rule.verdict());
     assert_eq!(report.verdict.code(), if rule.verdict() == Verdict::Invalid { 2 } else { 3 });
     assert_eq!(report.problems.first(), Some(first));
@@ -49,7 +49,7 @@ fn a_bit_flipped_in_any_payload_or_signature_is_found_at_its_index() {
         {
             let report = log(flipped(&site, BUNDLE, start + place, bit));
             let first = report.first_bad.clone().unwrap();
-            assert_eq!((report.verdict.code(), first.index), (2, index(at)), "{first}");
+            assert_eq!((report.verdict.code(), first.index), (2, Some(index(at))), "{first}");
         }
         // A digit of the timestamp is good JSON still: only the signature tells. In the genesis, too.
         let digit = text.find("\"time\":\"").unwrap() + 29;
@@ -173,6 +173,39 @@ fn a_full_bundle_may_have_replaced_a_partial_one() {
     assert_invalid(&log(flipped(&late, "tile/0/000", 32 * 200, 0)), Some(200), Rule::TileHash);
     late.files.get_mut("tile/entries/000").unwrap().pop();
     assert_invalid(&log(late), Some(254), Rule::Bundle);
+}
+
+#[test]
+fn pieces_of_earlier_heads_must_be_the_same_log() {
+    let mut ledger = Ledger::new();
+    let mut sites = Vec::new();
+    for number in 0..600 {
+        ledger.intend(&format!("intent-{number}"));
+        if [0, 100, 300, 512, 599].contains(&number) {
+            sites.push(site(&ledger));
+        }
+    }
+    let mut all = Memory::default();
+    for site in sites {
+        all.files.extend(site.files);
+    }
+    assert_eq!(log(all.clone()).verdict, Verdict::Valid);
+    for path in all.files.keys().filter(|path| path.starts_with("tile/")) {
+        for part in [0, 1, 2] {
+            let length = all.files[path].len();
+            let report = log(flipped(&all, path, length * part / 3 + 1, 1));
+            assert_eq!(report.verdict, Verdict::Invalid, "{path}");
+            assert!(report.first_bad.unwrap().index.is_some());
+        }
+        let mut short = all.clone();
+        short.files.get_mut(path).unwrap().pop();
+        assert_eq!(log(short).verdict, Verdict::Invalid, "{path}");
+    }
+    assert_invalid(&log(flipped(&all, "tile/0/001.p/50", 32 * 7, 0)), Some(263), Rule::EarlierPiece);
+    assert_invalid(&log(flipped(&all, "tile/1/000.p/1", 0, 0)), Some(0), Rule::EarlierPiece);
+    // The first bad one is named, wherever it is.
+    let both = flipped(&flipped(&all, "tile/0/000.p/5", 32 * 4, 0), "tile/0/000", 32 * 2, 0);
+    assert_invalid(&log(both), Some(2), Rule::TileHash);
 }
 
 #[test]

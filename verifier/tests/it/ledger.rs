@@ -155,7 +155,9 @@ impl Ledger {
             let leaf = leaf_of(&one.payload, &event_key());
             self.tree.push(leaf_hash(&leaf));
             self.leaves.push(leaf);
-            self.views.iter_mut().for_each(|view| view.apply(&one.event));
+            for view in &mut self.views {
+                view.apply(&one.event);
+            }
         }
         sealed
     }
@@ -239,7 +241,9 @@ impl Ledger {
         let mut views: Vec<Folded> = ALL.into_iter().map(Folded::new).collect();
         for leaf in self.leaves.iter().take(usize::try_from(position.get()).unwrap()) {
             let event = domain::event::Event::parse(proof::Leaf::parse(leaf).unwrap().payload).unwrap();
-            views.iter_mut().for_each(|view| view.apply(&event));
+            for view in &mut views {
+                view.apply(&event);
+            }
         }
         views.iter().map(Folded::attested).collect()
     }
@@ -272,6 +276,6 @@ pub(crate) struct Story {
 }
 
 /// A leaf's index as the tests count.
-pub(crate) fn index(at: u64) -> Option<LeafIndex> {
-    Some(LeafIndex::new(at))
+pub(crate) fn index(at: u64) -> LeafIndex {
+    LeafIndex::new(at)
 }

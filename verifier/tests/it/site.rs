@@ -14,7 +14,9 @@ use std::path::Path;
 /// The tree of some leaves.
 pub(crate) fn tree(leaves: &[Vec<u8>]) -> MemoryTree {
     let mut tree = MemoryTree::new();
-    leaves.iter().for_each(|leaf| tree.push(leaf_hash(leaf)));
+    for leaf in leaves {
+        tree.push(leaf_hash(leaf));
+    }
     tree
 }
 
@@ -55,7 +57,9 @@ fn levels(leaves: &[Vec<u8>]) -> Vec<Vec<Hash>> {
     while levels[levels.len() - 1].len() >= 256 {
         let above = levels[levels.len() - 1].chunks_exact(256).map(|tile| {
             let mut frontier = Frontier::new();
-            tile.iter().for_each(|hash| frontier.push(*hash));
+            for hash in tile {
+                frontier.push(*hash);
+            }
             frontier.root()
         });
         levels.push(above.collect());
@@ -136,12 +140,16 @@ pub(crate) fn write_journal(leaves: &[Vec<u8>], folder: &Path) {
 /// The bytes of a segment.
 pub(crate) fn segment(before: &[Vec<u8>], leaves: &[Vec<u8>], per_frame: usize) -> Vec<u8> {
     let mut frontier = Frontier::new();
-    before.iter().for_each(|leaf| frontier.push(leaf_hash(leaf)));
+    for leaf in before {
+        frontier.push(leaf_hash(leaf));
+    }
     let mut frames = Vec::new();
     let root_before = frontier.root();
     for frame in leaves.chunks(per_frame) {
         let start = frontier.size().get();
-        frame.iter().for_each(|leaf| frontier.push(leaf_hash(leaf)));
+        for leaf in frame {
+            frontier.push(leaf_hash(leaf));
+        }
         frames.extend(encode_frame(start, frame, &frontier.root()));
     }
     let capacity = (512 + frames.len() + 1).next_multiple_of(4096) + 4096;
@@ -171,8 +179,12 @@ pub(crate) fn encode_frame(start: u64, leaves: &[Vec<u8>], root: &Hash) -> Vec<u
     out.extend(small(text));
     out.extend([0; 4]);
     out.extend(crc32c::crc32c(&out).to_le_bytes());
-    leaves.iter().for_each(|leaf| out.extend(small(leaf.len())));
-    leaves.iter().for_each(|leaf| out.extend(leaf));
+    for leaf in leaves {
+        out.extend(small(leaf.len()));
+    }
+    for leaf in leaves {
+        out.extend(leaf);
+    }
     out.resize(length - 40, 0);
     out.extend(root.as_bytes());
     out.extend(crc32c::crc32c(&out).to_le_bytes());

@@ -24,11 +24,11 @@ fn story() -> Memory {
 
 #[test]
 fn a_pinned_key_is_the_only_one_that_counts() {
-    let report = under(story(), Trust::Key(checkpoint_vkey()));
+    let report = under(story(), Trust::Key(Box::new(checkpoint_vkey())));
     assert_eq!((report.verdict, report.key_pinned), (Verdict::Valid, true));
     assert!(report.to_text(false).contains("pinned by you"));
     for key in [signer(ORIGIN, &secret(9)), signer("other.example", &secret(3))] {
-        assert_invalid(&under(story(), Trust::Key(key.verifier())), None, Rule::CheckpointSignature);
+        assert_invalid(&under(story(), Trust::Key(Box::new(key.verifier()))), None, Rule::CheckpointSignature);
     }
     // A key under which somebody signed the head, but which the log itself does not name.
     let (ledger, _) = Ledger::story();
@@ -37,7 +37,7 @@ fn a_pinned_key_is_the_only_one_that_counts() {
     let stranger = signer(ORIGIN, &secret(9));
     let mut adopted = site(&ledger);
     adopted.files.insert("checkpoint".into(), checkpoint.sign(&stranger).into());
-    assert_invalid(&under(adopted, Trust::Key(stranger.verifier())), Some(0), Rule::CheckpointKey);
+    assert_invalid(&under(adopted, Trust::Key(Box::new(stranger.verifier()))), Some(0), Rule::CheckpointKey);
 }
 
 #[test]
@@ -54,7 +54,7 @@ fn an_empty_log_shows_nothing() {
         proof::Checkpoint { origin: ORIGIN.into(), size: proof::TreeSize::ZERO, root: proof::merkle::empty_root() };
     let mut empty = Memory::default();
     empty.files.insert("checkpoint".into(), checkpoint.sign(&crate::ledger::checkpoint_key()).into());
-    assert_invalid(&under(empty.clone(), Trust::Key(checkpoint_vkey())), None, Rule::GenesisMissing);
+    assert_invalid(&under(empty.clone(), Trust::Key(Box::new(checkpoint_vkey()))), None, Rule::GenesisMissing);
     assert_invalid(&under(empty, Trust::SelfAsserted), None, Rule::GenesisMissing);
 }
 
@@ -97,7 +97,7 @@ fn a_quorum_of_witnesses_is_counted() {
     cosign(&mut site, "w2.example", &secret(22));
     assert_eq!(under(site.clone(), policy("quorum both")).verdict, Verdict::Valid);
     // Without a policy nobody is known to be a witness, and the log is none the worse for it.
-    assert!(!under(site, Trust::Key(checkpoint_vkey())).witnessed);
+    assert!(!under(site, Trust::Key(Box::new(checkpoint_vkey()))).witnessed);
 }
 
 #[test]

@@ -49,7 +49,7 @@ fn the_report_for_people_always_says_how_much_is_proven() {
 #[test]
 fn the_report_for_programs_has_the_promised_members() {
     let (ledger, _) = Ledger::story();
-    let options = Options { trust: Trust::Key(checkpoint_vkey()), ..Options::default() };
+    let options = Options { trust: Trust::Key(Box::new(checkpoint_vkey())), ..Options::default() };
     let report = verify_replay(&Location::memory(site(&ledger)), &options);
     let json: serde_json::Value = serde_json::from_str(&report.to_json()).unwrap();
     assert_eq!(json["verdict"], "valid");

@@ -2,7 +2,7 @@
 
 use super::AppendArguments;
 use super::histogram::Latency;
-use super::load::{self, Plan, Seen, Turns};
+use super::load::{self, Plan, Seen, Target, Turns};
 use crate::data_folder::{self, Founding};
 use crate::server::{Server, ServerOptions};
 use domain::command::Caller;
@@ -39,7 +39,7 @@ pub(crate) fn run(arguments: &AppendArguments) -> Result<ExitCode, String> {
     let answer = json!({
         "events_per_second": rate, "latency_ms": latency, "fsync_ms": {"p50": fsync.0, "p99": fsync.1},
         "events": events, "errors": measured.errors, "cpu_seconds": measured.cpu_seconds, "rss_bytes": rss_bytes(),
-        "clients": arguments.clients, "in_process": arguments.in_process, "rate": arguments.rate,
+        "clients": arguments.clients, "batch": arguments.batch, "in_process": arguments.in_process, "rate": arguments.rate,
         "projection_lag_events": measured.lag,
     });
     let code = arguments.output.data(&answer, || {
@@ -76,10 +76,16 @@ async fn measure(
     for _ in 0..arguments.clients.max(1) {
         let (run, turns) = (run.clone(), turns.clone());
         clients.push(if arguments.in_process {
-            tokio::spawn(spawned(load::in_process(server.ledger.clone(), by.clone(), run, turns)))
+            tokio::spawn(spawned(load::in_process(
+                server.ledger.clone(),
+                by.clone(),
+                run,
+                arguments.batch.max(1),
+                turns,
+            )))
         } else {
-            let (address, key) = (server.address, Arc::<str>::from(key));
-            tokio::spawn(async move { load::http(address, key, run, turns).await.map_err(|e| e.to_string()) })
+            let target = Target { address: server.address, key: key.into(), run, batch: arguments.batch.max(1) };
+            tokio::spawn(async move { load::http(target, turns).await.map_err(|e| e.to_string()) })
         });
     }
     let (mut latencies, mut errors) = (Vec::new(), 0);

@@ -1,0 +1,144 @@
+//! A ledger in this process, made as `countersign init` makes one, without its executable.
+
+use domain::authored::{self, SeenHead, StatementKind};
+use domain::command::{Caller, Command};
+use domain::event::PrincipalKind;
+use domain::event::key::{Credential, NewKey, Principal, Scope};
+use domain::event::ledger::{Genesis, Profile};
+use domain::manifest::Manifest;
+use domain::policy::{Bundle, Policy};
+use ledger::keys::{KeyFolder, KeyRole};
+use ledger::{Committed, Ledger, Options, Sequencer, SubmitError};
+use proof::note::SignerKey;
+use std::path::Path;
+
+/// The log's name.
+pub const ORIGIN: &str = "ledger.example/in-process";
+
+/// The files of the default policy.
+const POLICY: [(&str, &str); 3] = [
+    ("agents.toml", include_str!("../../policy/default/agents.toml")),
+    ("approvals.toml", include_str!("../../policy/default/approvals.toml")),
+    ("effects.toml", include_str!("../../policy/default/effects.toml")),
+];
+
+/// The default tool manifest.
+pub const MANIFEST: &str = include_str!("../../policy/default/manifest.json");
+
+/// A ledger whose sequencer works when it is told to.
+#[derive(Debug)]
+pub struct InProcess {
+    /// The handle.
+    pub ledger: Ledger,
+    /// The writer.
+    pub sequencer: Sequencer,
+    /// The root key.
+    pub root: SignerKey,
+}
+
+/// The default policy, and the default manifest.
+///
+/// # Panics
+/// If the files are not what they should be.
+pub fn policy() -> Policy {
+    Policy::new(Bundle::compile(&POLICY).unwrap(), Manifest::parse(MANIFEST.as_bytes()).unwrap())
+}
+
+/// An API key's record; the credential is the hash of its name.
+///
+/// # Panics
+/// If a name cannot be one.
+pub fn api_key(key_id: &str, kind: PrincipalKind, id: &str, scopes: &[Scope]) -> NewKey {
+    NewKey {
+        key_id: key_id.parse().unwrap(),
+        credential: Credential::Api(proof::sha256(key_id.as_bytes())),
+        principal: Principal { kind, id: id.parse().unwrap() },
+        scopes: scopes.iter().copied().collect(),
+        effect_scopes: None,
+        max_risk: 1.0,
+        expires: None,
+        description: None,
+    }
+}
+
+impl InProcess {
+    /// Founds a `dev` ledger with these keys.
+    ///
+    /// # Panics
+    /// If the folder cannot be written.
+    pub fn found(dir: &Path, keys: Vec<NewKey>) -> Self {
+        ledger::durable::ensure_dir(dir, ledger::durable::Mode::Private).unwrap();
+        let folder = KeyFolder::of(dir);
+        let staging = ledger::durable::Staging::open(dir).unwrap();
+        let create = |role| folder.create(&staging, role, ORIGIN).unwrap();
+        let (root, event, checkpoint) = (create(KeyRole::Root), create(KeyRole::Event), create(KeyRole::Checkpoint));
+        drop(staging);
+        let policy = policy();
+        let genesis = Genesis {
+            origin: ORIGIN.into(),
+            profile: Profile::Dev,
+            root: root.verifier().to_string(),
+            event: event.verifier().to_string(),
+            checkpoint: checkpoint.verifier().to_string(),
+            policy: policy.bundle_digest(),
+            manifest: policy.manifest_digest(),
+            keys,
+        };
+        let authored =
+            authored::sign(StatementKind::Genesis, ORIGIN, SeenHead::empty(), &genesis, root.secret()).unwrap();
+        let (ledger, sequencer, _) = ledger::open(dir, Options::new(event, checkpoint), Some(policy)).unwrap();
+        let mut founded = Self { ledger, sequencer, root };
+        founded.submit(Command::CreateLedger { genesis, authored }).unwrap();
+        founded
+    }
+
+    /// Opens it again.
+    ///
+    /// # Panics
+    /// If it does not open.
+    pub fn open(dir: &Path) -> Self {
+        let folder = KeyFolder::of(dir);
+        let key = |role| folder.read(role).unwrap();
+        let options = Options::new(key(KeyRole::Event), key(KeyRole::Checkpoint));
+        let (ledger, sequencer, _) = ledger::open(dir, options, None).unwrap();
+        Self { ledger, sequencer, root: key(KeyRole::Root) }
+    }
+
+    /// Carries out one command.
+    ///
+    /// # Errors
+    /// If it is refused.
+    ///
+    /// # Panics
+    /// If the thread that waits for the answer fails.
+    pub fn submit(&mut self, command: Command) -> Result<Committed, SubmitError> {
+        let ledger = self.ledger.clone();
+        let waiting = std::thread::spawn(move || ledger.submit_blocking(command));
+        // The command may be refused before it is queued; so never wait for one that does not come.
+        while !waiting.is_finished() {
+            self.sequencer.step(false);
+            std::thread::yield_now();
+        }
+        waiting.join().unwrap()
+    }
+
+    /// The head, as a statement names it.
+    pub fn seen(&self) -> SeenHead {
+        let head = self.ledger.head();
+        SeenHead { size: head.size, root: head.root }
+    }
+
+    /// Publishes the head, and closes the ledger.
+    pub fn close(self) {
+        self.ledger.stop();
+        self.sequencer.run();
+    }
+
+    /// Whoever holds this key.
+    ///
+    /// # Panics
+    /// If the name cannot be a key's.
+    pub fn caller(key_id: &str) -> Caller {
+        Caller::key(key_id.parse().unwrap())
+    }
+}
