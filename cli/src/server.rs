@@ -127,8 +127,13 @@ pub(crate) fn ensure_admin_key(dir: &Path, folder: &mut OpenFolder, key: &str) -
     submit(folder, Command::CreateKey { by, key: record, authored: Some(authored) })
 }
 
-/// Registers a runner with root's statement, unless it is registered already.
-pub(crate) fn ensure_runner(folder: &mut OpenFolder, root: &SignerKey, runner: &NewRunner) -> Result<(), Problem> {
+/// Registers a runner with root's statement, unless it is registered already. The root key is asked for only if it is
+/// needed: in a `prod` ledger it is not on this machine.
+pub(crate) fn ensure_runner(
+    folder: &mut OpenFolder,
+    root: impl FnOnce() -> Result<SignerKey, Problem>,
+    runner: &NewRunner,
+) -> Result<(), Problem> {
     let known = folder.ledger.with_state(|state| state.runner(&runner.runner_id).map(|r| r.runner.public_key));
     match known {
         Some(key) if key == runner.public_key => return Ok(()),
@@ -137,7 +142,7 @@ pub(crate) fn ensure_runner(folder: &mut OpenFolder, root: &SignerKey, runner: &
         }
         None => {}
     }
-    let origin = folder.ledger.origin().to_owned();
+    let (origin, root) = (folder.ledger.origin().to_owned(), root()?);
     let authored = authored::sign(StatementKind::Runner, &origin, seen(&folder.ledger), runner, root.secret())
         .map_err(|e| e.to_string())?;
     submit(folder, Command::RegisterRunner { runner: runner.clone(), authored })

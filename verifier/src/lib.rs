@@ -16,7 +16,7 @@
 //! * Order, time and omission: a ledger's own keys can lie about these until a witness or an older receipt compares.
 //!
 //! **Invariant:** nothing here panics on any input, and every size is bounded before it is read. A fault is a
-//! [`Finding`](rule::Finding) with the lowest leaf index that it can be pinned on.
+//! [`Finding`] with the lowest leaf index that it can be pinned on.
 //!
 //! **Invariant:** formats that the ledger writes are read by code of this crate's own (the journal) or of `proof` (the
 //! rest), never by the ledger's: a shared mistake would be a shared blindness.

@@ -220,8 +220,6 @@ pub struct Report {
     pub first_bad: Option<Finding>,
     /// Every breach that was found; the search ends where nothing after it could be judged.
     pub problems: Vec<Finding>,
-    /// What the reader should know besides.
-    pub notes: Vec<String>,
     /// The journal, where there is one.
     pub journal: Option<Journal>,
     /// Only after a replay.
@@ -261,7 +259,6 @@ impl Report {
             checked: Checked::default(),
             first_bad: None,
             problems: Vec::new(),
-            notes: Vec::new(),
             journal: None,
             decisions: None,
             statements: None,

@@ -141,6 +141,8 @@ struct PreparedRunner {
     data: PathBuf,
     project: PathBuf,
     root: String,
+    /// The tool manifest in force, which may be older than this build's default.
+    manifest: PathBuf,
 }
 
 fn prepare_runner(dir: &Path, project: &Path, folder: &mut OpenFolder) -> Result<PreparedRunner, Problem> {
@@ -155,9 +157,11 @@ fn prepare_runner(dir: &Path, project: &Path, folder: &mut OpenFolder) -> Result
         public_key: *key.verifier().key(),
         description: Some("the runner that `countersign up` starts".into()),
     };
-    let root = data_folder::read_root(dir, None)?;
-    server::ensure_runner(folder, &root, &record)?;
-    Ok(PreparedRunner { data, project: project.to_owned(), root: root.verifier().to_string() })
+    server::ensure_runner(folder, || data_folder::read_root(dir, None), &record)?;
+    let root = folder.ledger.with_state(|state| state.ledger().map(|info| info.genesis.root.clone()));
+    let root = root.ok_or("the ledger has no genesis")?;
+    let manifest = dir.join("public/blob").join(folder.ledger.policy().manifest_digest().to_string());
+    Ok(PreparedRunner { data, project: project.to_owned(), root, manifest })
 }
 
 impl PreparedRunner {
@@ -171,6 +175,8 @@ impl PreparedRunner {
             .arg(&self.data)
             .arg("--project")
             .arg(&self.project)
+            .arg("--manifest")
+            .arg(&self.manifest)
             .stdin(Stdio::null())
             .spawn()
             .map_err(|e| format!("cannot start the runner: {e}"))

@@ -8,5 +8,12 @@
 )]
 
 mod arrows;
+mod bad_input;
+mod compat;
+mod demo;
+mod lifecycle;
 mod proof_map;
+mod repeats;
+mod secrets;
+mod strangers;
 mod tidy;

@@ -19,9 +19,6 @@ pub(super) fn write(report: &Report, colour: bool) -> String {
     if report.verdict != Verdict::Error {
         out.trust(report);
     }
-    for note in &report.notes {
-        out.line("note", note);
-    }
     if report.duration_ms > 0 && matches!(report.command, CommandName::Log | CommandName::Replay) {
         out.duration(report);
     }
@@ -133,7 +130,9 @@ impl Text {
     fn receipt(&mut self, receipt: &ReceiptReport) {
         let _ = writeln!(self.0, "  {}: {}", receipt.file, receipt.verdict.as_str());
         if let (Some(size), Some(root)) = (receipt.size, receipt.root) {
-            self.line("  head", format_args!("{}, root {root}", counted(size.get(), "event")));
+            let what = if receipt.verdict == Verdict::Invalid { "claims" } else { "proves" };
+            let tree = format!("these events are in the tree of {} with root {root}", counted(size.get(), "event"));
+            self.line(&format!("  {what}"), tree);
         }
         for entry in &receipt.entries {
             let ruling = entry.ruling.map_or_else(String::new, |ruling| format!(": {ruling}"));

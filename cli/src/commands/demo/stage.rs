@@ -91,7 +91,7 @@ impl Stage {
             public_key: *identity.verifier().key(),
             description: Some("the demo's runner".into()),
         };
-        server::ensure_runner(&mut folder, &root, &record)?;
+        server::ensure_runner(&mut folder, || Ok(root.clone()), &record)?;
         let options = ServerOptions { attest_every: 16, ..ServerOptions::default() };
         let server = Server::start(&data, folder, &options).await?;
         let runner = start_runner(&server.url(), &root, &runner_data, project)?;
