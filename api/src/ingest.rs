@@ -9,6 +9,7 @@ pub(crate) mod signed;
 use crate::app::App;
 use crate::error::ApiError;
 use axum::http::StatusCode;
+use domain::command::Command;
 use domain::limits;
 use domain::reason::Reason;
 use proof::commitment::{Commitment, Salt};
@@ -45,6 +46,14 @@ pub(crate) async fn store(app: &App, bodies: Vec<Opened>) -> Result<(), ApiError
         app.ledger.content().put_many(&all)
     });
     stored.await.map_err(ApiError::internal)?.map_err(ApiError::internal)
+}
+
+/// The same for a command that may be signed, once its signature holds: nobody fills this disk without a key.
+pub(crate) async fn store_for(app: &App, command: &Command, bodies: Vec<Opened>) -> Result<(), ApiError> {
+    if !bodies.is_empty() {
+        app.ledger.with_state(|state| domain::decide::check_signature(state, command))?;
+    }
+    store(app, bodies).await
 }
 
 /// What secrets a value holds, by place and kind; never the value.

@@ -37,7 +37,7 @@ impl Default for Options {
     }
 }
 
-/// A running follower. Dropping it stops it.
+/// A running follower. Dropping it stops it, and waits for that; only then is the source let go.
 #[derive(Debug)]
 pub struct Follower {
     stop: watch::Sender<bool>,
@@ -47,7 +47,8 @@ pub struct Follower {
 impl Follower {
     /// Opens the store in `dir` and starts to follow `source`.
     ///
-    /// The answer comes before the store has caught up; see [`Store::wait_for`].
+    /// Blocks while every stored row is read, but answers before the store has caught up; see
+    /// [`Store::wait_for`].
     pub fn start(dir: &Path, source: impl Source, options: Options) -> Result<(Store, Self, Opened), OpenError> {
         let (store, writer, opened) = Store::open(dir, &source)?;
         let (stop, stopping) = watch::channel(false);

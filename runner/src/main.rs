@@ -7,7 +7,7 @@ use std::process::ExitCode;
 /// Lease jobs, verify their warrants, run them in confinement, and sign the results.
 #[derive(Debug, Parser)]
 #[command(name = "countersign-runner", version, about, max_term_width = 100)]
-struct Arguments {
+struct CommandLine {
     #[command(flatten)]
     runner: cli::Arguments,
 }
@@ -15,7 +15,7 @@ struct Arguments {
 fn main() -> ExitCode {
     // A child that confines itself must do so before anything else happens.
     countersign_runner::confined_main_if_requested();
-    match Arguments::try_parse() {
+    match CommandLine::try_parse() {
         Ok(arguments) => cli::run(&arguments.runner),
         Err(error) => {
             let _ = error.print();

@@ -27,6 +27,9 @@ const PAUSE: Duration = Duration::from_millis(200);
 const PAUSE_MAX: Duration = Duration::from_secs(10);
 /// Tries to report one result; the lease bounds them too.
 const REPORTS: u32 = 8;
+/// Conditions that no honest server's warrant breaks. Of a lease that was handed out before, the runner must not even
+/// sign that it refused it: it may have worked on it.
+const IMPOSSIBLE: [&str; 3] = ["consistent_with_last_head", "genesis_under_pinned_root", "lease_answers_request"];
 
 /// A runner.
 pub struct Service {
@@ -152,8 +155,7 @@ impl Service {
             Ok(verified) => verified,
             Err(refusal) => {
                 self.note(&format!("job {} refused: {refusal}", warrant.job_id));
-                if refusal.condition == "consistent_with_last_head" || refusal.condition == "genesis_under_pinned_root"
-                {
+                if IMPOSSIBLE.contains(&refusal.condition) {
                     return Err(ServiceError::Forked(refusal));
                 }
                 if let Some(report) = report::refused(&warrant, &refusal) {

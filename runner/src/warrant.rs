@@ -6,7 +6,7 @@
 //! 3. that checkpoint extends the last head this runner saw;
 //! 4. root registered this runner with this key;
 //! 5. a decision allows exactly this job, and the approvals it rests on were given by people who may give them;
-//! 6. the lease is in this runner's name, for this job, by its own signed request, and has not lapsed;
+//! 6. the lease is in this runner's name, for this job, by the very request that it answers, and has not lapsed;
 //! 7. the manifest and the deployment envelope are those that were decided on, and every tool fits them;
 //! 8. every input's body opens its commitment.
 
@@ -129,7 +129,7 @@ pub fn verify(
     story.registered(pins)?;
     let (lease_at, lease) = story.lease(&warrant.job_id)?;
     let job = decided(&story, &lease)?;
-    leased_to(&story, &lease, pins, now)?;
+    leased_to(&story, &lease, pins, seen, now)?;
     fits(&job, manifest)?;
     let actions = job.actions.iter().map(|action| clear(action, warrant)).collect::<Result<Vec<_>, _>>()?;
     Ok(VerifiedWarrant { job, lease: lease_at, attempt: lease.attempt, expires: lease.expires, head, actions })
@@ -186,13 +186,18 @@ fn decided(story: &Story, lease: &JobLeased) -> Result<Job, Refusal> {
     Ok(job.clone())
 }
 
-fn leased_to(story: &Story, lease: &JobLeased, pins: &Pins, now: Timestamp) -> Result<(), Refusal> {
+fn leased_to(story: &Story, lease: &JobLeased, pins: &Pins, seen: SeenHead, now: Timestamp) -> Result<(), Refusal> {
     let refuse = |detail: String| Refusal::new("lease_in_this_name", detail);
     if lease.lease.runner_id != pins.runner_id || lease.key_id != pins.key.key_id() {
         return Err(refuse(format!("the lease is for runner `{}` with key `{}`", lease.lease.runner_id, lease.key_id)));
     }
-    check(&lease.authored, &pins.key, StatementKind::Lease, story.origin(), &lease.lease)
+    let asked = check(&lease.authored, &pins.key, StatementKind::Lease, story.origin(), &lease.lease)
         .map_err(|e| refuse(e.to_string()))?;
+    // Whoever acts on a lease has seen a later head from then on, so no lease is acted on twice.
+    if asked != seen {
+        let detail = format!("the lease answers a request made at {} events, not this one", asked.size);
+        return Err(Refusal::new("lease_answers_request", detail));
+    }
     if lease.expires <= now {
         return Err(refuse(format!("the lease lapsed at {}", lease.expires)));
     }

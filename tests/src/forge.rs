@@ -36,7 +36,8 @@ impl StolenKeys {
     /// If they cannot be exported.
     pub fn export(dir: &Path) -> Self {
         let key = |role: &str| {
-            let line = binary::printed(&binary::countersign(&["keys", "export", role, "--data", dir.to_str().unwrap()]));
+            let line =
+                binary::printed(&binary::countersign(&["keys", "export", role, "--data", dir.to_str().unwrap()]));
             SignerKey::parse(&line).unwrap()
         };
         Self { event: key("--event"), checkpoint: key("--checkpoint") }
@@ -81,7 +82,9 @@ impl StolenKeys {
         let mut frontier = Frontier::new();
         for frame in leaves.chunks(FRAME) {
             let start = frontier.size();
-            frame.iter().for_each(|leaf| frontier.push(leaf_hash(leaf)));
+            for leaf in frame {
+                frontier.push(leaf_hash(leaf));
+            }
             opened.journal.append(&Frame { start, leaves: frame, root: frontier.root() }).unwrap();
         }
         let staging = Staging::open(dir).unwrap();
@@ -142,7 +145,9 @@ impl History {
     /// The history of these leaves.
     pub fn new(keys: &StolenKeys, leaves: Vec<Vec<u8>>) -> Self {
         let mut tree = MemoryTree::new();
-        leaves.iter().for_each(|leaf| tree.push(leaf_hash(leaf)));
+        for leaf in &leaves {
+            tree.push(leaf_hash(leaf));
+        }
         Self { keys: keys.clone(), leaves, tree }
     }
 

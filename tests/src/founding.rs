@@ -7,10 +7,15 @@ use domain::event::key::{Credential, NewKey, Principal, Scope};
 use domain::event::ledger::{Genesis, Profile};
 use domain::manifest::Manifest;
 use domain::policy::{Bundle, Policy};
+use domain::time::Timestamp;
+use ledger::clock::Clock;
 use ledger::keys::{KeyFolder, KeyRole};
 use ledger::{Committed, Ledger, Options, Sequencer, SubmitError};
 use proof::note::SignerKey;
 use std::path::Path;
+use std::sync::Arc;
+use std::sync::atomic::{AtomicU64, Ordering};
+use std::time::Duration;
 
 /// The log's name.
 pub const ORIGIN: &str = "ledger.example/in-process";
@@ -24,6 +29,38 @@ const POLICY: [(&str, &str); 3] = [
 
 /// The default tool manifest.
 pub const MANIFEST: &str = include_str!("../../policy/default/manifest.json");
+
+/// A clock that goes when it is told to.
+#[derive(Debug, Clone)]
+pub struct HandClock(Arc<AtomicU64>);
+
+impl HandClock {
+    /// A clock that shows the time at which these tests were written.
+    pub fn new() -> Self {
+        Self(Arc::new(AtomicU64::new(1_790_000_000_000)))
+    }
+
+    /// Goes on.
+    pub fn advance(&self, ms: u64) {
+        self.0.fetch_add(ms, Ordering::SeqCst);
+    }
+}
+
+impl Default for HandClock {
+    fn default() -> Self {
+        Self::new()
+    }
+}
+
+impl Clock for HandClock {
+    fn wall(&self) -> Timestamp {
+        Timestamp::from_ms(self.0.load(Ordering::SeqCst))
+    }
+
+    fn monotonic(&self) -> Duration {
+        Duration::from_millis(self.0.load(Ordering::SeqCst))
+    }
+}
 
 /// A ledger whose sequencer works when it is told to.
 #[derive(Debug)]
@@ -66,7 +103,7 @@ impl InProcess {
     ///
     /// # Panics
     /// If the folder cannot be written.
-    pub fn found(dir: &Path, keys: Vec<NewKey>) -> Self {
+    pub fn found(dir: &Path, keys: Vec<NewKey>, clock: &HandClock) -> Self {
         ledger::durable::ensure_dir(dir, ledger::durable::Mode::Private).unwrap();
         let folder = KeyFolder::of(dir);
         let staging = ledger::durable::Staging::open(dir).unwrap();
@@ -86,7 +123,8 @@ impl InProcess {
         };
         let authored =
             authored::sign(StatementKind::Genesis, ORIGIN, SeenHead::empty(), &genesis, root.secret()).unwrap();
-        let (ledger, sequencer, _) = ledger::open(dir, Options::new(event, checkpoint), Some(policy)).unwrap();
+        let options = Options::new(event, checkpoint).with_clock(Box::new(clock.clone()));
+        let (ledger, sequencer, _) = ledger::open(dir, options, Some(policy)).unwrap();
         let mut founded = Self { ledger, sequencer, root };
         founded.submit(Command::CreateLedger { genesis, authored }).unwrap();
         founded
@@ -96,10 +134,10 @@ impl InProcess {
     ///
     /// # Panics
     /// If it does not open.
-    pub fn open(dir: &Path) -> Self {
+    pub fn open(dir: &Path, clock: &HandClock) -> Self {
         let folder = KeyFolder::of(dir);
         let key = |role| folder.read(role).unwrap();
-        let options = Options::new(key(KeyRole::Event), key(KeyRole::Checkpoint));
+        let options = Options::new(key(KeyRole::Event), key(KeyRole::Checkpoint)).with_clock(Box::new(clock.clone()));
         let (ledger, sequencer, _) = ledger::open(dir, options, None).unwrap();
         Self { ledger, sequencer, root: key(KeyRole::Root) }
     }

@@ -191,8 +191,7 @@ impl Server {
     /// # Panics
     /// If the server does not register it.
     pub async fn register(&self, id: &str, key: &SignerKey) {
-        let record =
-            NewRunner { runner_id: id.parse().unwrap(), public_key: *key.verifier().key(), description: None };
+        let record = NewRunner { runner_id: id.parse().unwrap(), public_key: *key.verifier().key(), description: None };
         let root = self.author_with(self.key(KeyRole::Root)).await;
         let envelope = root.sign_now(StatementKind::Runner, &record).await;
         self.anonymous().register_runner(envelope).await.unwrap();

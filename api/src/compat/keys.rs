@@ -9,7 +9,7 @@ use axum::body::Bytes;
 use axum::extract::{Path, State};
 use axum::http::{HeaderMap, StatusCode};
 use axum::response::Response;
-use domain::command::{Caller, Command, KeyChange};
+use domain::command::{Caller, Command, KeyChange, RejectionKind};
 use domain::effect::Effect;
 use domain::event::PrincipalKind;
 use domain::event::key::{NewKey, Principal, Scope};
@@ -124,13 +124,11 @@ async fn change(app: &App, headers: &HeaderMap, id: &str, change: KeyChange, wor
     let by = require_key(app, headers, Scope::AdminKeys)?;
     let unknown = || ApiError::detail(StatusCode::NOT_FOUND, "Key not found");
     let key_id = AnyKeyId::new(id).map_err(|_| unknown())?;
-    if app.ledger.with_state(|state| state.key(id).is_none()) {
-        return Err(unknown());
-    }
     let command = Command::ChangeKey { by: Caller::key(by.key_id), key_id: key_id.clone(), change };
     match app.ledger.submit(command).await {
         Ok(_) => {}
         Err(ledger::SubmitError::Rejected(no)) if no.reason == Reason::AlreadyExists => {}
+        Err(ledger::SubmitError::Rejected(no)) if no.kind == RejectionKind::NotFound => return Err(unknown()),
         Err(error) => return Err(ApiError::from(error).into_compat()),
     }
     let mut answer = serde_json::Map::new();

@@ -37,8 +37,11 @@ pub(crate) async fn submit(State(app): State<App>, headers: HeaderMap, body: Bod
         let bodies = ingest::signed::bodies(&signed.bodies, &wanted)?;
         ingest::refuse_secrets(&serde_json::to_value(&answer).map_err(ApiError::internal)?)?;
         ingest::refuse_secret_bodies(&bodies)?;
-        ingest::store(&app, bodies).await?;
-        (by, answer, Some(signed.envelope))
+        let authored = Some(signed.envelope);
+        let command =
+            Command::AnswerApproval { by: by.clone(), answer: answer.clone(), authored: authored.clone() };
+        ingest::store_for(&app, &command, bodies).await?;
+        (by, answer, authored)
     } else {
         let key = auth::key_of(&app, &headers)?;
         ingest::refuse_secrets(&value)?;

@@ -36,7 +36,7 @@ pub(crate) async fn submit(State(app): State<App>, headers: HeaderMap, body: Bod
         Command::CreateIntent { intent, .. } => intent.intent_id.clone(),
         _ => return Err(ApiError::internal("not an intent")),
     };
-    ingest::store(&app, bodies).await?;
+    ingest::store_for(&app, &command, bodies).await?;
     let (status, accepted) = answer(&app, intent_id, app.ledger.submit(command).await)?;
     json(status, &accepted)
 }

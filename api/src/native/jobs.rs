@@ -77,9 +77,10 @@ pub(crate) async fn report(State(app): State<App>, Path(id): Path<String>, body:
     }
     let bodies = ingest::signed::bodies(&signed.bodies, &ingest::result::commitments(&result))?;
     ingest::result::refuse_secrets(&result, &bodies)?;
-    ingest::store(&app, bodies).await?;
     let job_id = result.job_id.clone();
-    let done = app.ledger.submit(Command::RecordResult { by, result, authored: Some(signed.envelope) }).await?;
+    let command = Command::RecordResult { by, result, authored: Some(signed.envelope) };
+    ingest::store_for(&app, &command, bodies).await?;
+    let done = app.ledger.submit(command).await?;
     let first = done.events.first().ok_or_else(|| ApiError::internal("a result without an event"))?;
     let last = done.events.last().unwrap_or(first);
     let status = last.data.type_name().strip_prefix("job.").unwrap_or_default().to_owned();

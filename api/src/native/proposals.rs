@@ -87,7 +87,7 @@ pub(crate) async fn rule(
     command: Command,
     bodies: Vec<Opened>,
 ) -> Result<(StatusCode, ProposalRuled), ApiError> {
-    ingest::store(app, bodies).await?;
+    ingest::store_for(app, &command, bodies).await?;
     answer(app, app.ledger.submit(command).await)
 }
 

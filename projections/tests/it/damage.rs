@@ -64,8 +64,6 @@ fn check(name: &str, dir: &Path, log: &Log) -> Found {
     assert_eq!(writer.digests(), log.digests_at(log.size()), "{name}");
     let report = scan_check(&store, log, |_| ()).unwrap();
     assert!(report.is_clean(), "{name}: {:?}", report.told);
-    println!("FOUND {found:?}");
-    drop(store); drop(writer); std::fs::remove_dir_all(dir).unwrap();
     found
 }
 
@@ -82,11 +80,11 @@ fn written(dir: &Path) -> Vec<u64> {
 #[test]
 fn flipped_bytes() {
     let home = tempfile::tempdir().unwrap();
-    let log = Log::of_length(6000);
+    let log = Log::of_length(250);
     let dir = folded(home.path(), &log);
     let written = written(&dir);
     let mut noticed = 0;
-    for (n, pick) in numbers(1).take(150).enumerate() {
+    for (n, pick) in numbers(1).take(32).enumerate() {
         let copy = copy_of(&dir, &home.path().join(format!("flip-{n}")));
         let file = OpenOptions::new().read(true).write(true).open(data_file(&copy)).unwrap();
         let at = written[usize::try_from(pick).unwrap() % written.len()];
@@ -104,11 +102,11 @@ fn flipped_bytes() {
 #[test]
 fn zeroed_blocks() {
     let home = tempfile::tempdir().unwrap();
-    let log = Log::of_length(6000);
+    let log = Log::of_length(250);
     let dir = folded(home.path(), &log);
     let length = data_file(&dir).metadata().unwrap().len();
     let written = written(&dir);
-    for (n, pick) in numbers(2).take(80).enumerate() {
+    for (n, pick) in numbers(2).take(16).enumerate() {
         let copy = copy_of(&dir, &home.path().join(format!("zero-{n}")));
         let file = OpenOptions::new().write(true).open(data_file(&copy)).unwrap();
         let at = written[usize::try_from(pick).unwrap() % written.len()] / 4096 * 4096;
@@ -122,10 +120,10 @@ fn zeroed_blocks() {
 #[test]
 fn truncated_files() {
     let home = tempfile::tempdir().unwrap();
-    let log = Log::of_length(6000);
+    let log = Log::of_length(250);
     let dir = folded(home.path(), &log);
     let length = data_file(&dir).metadata().unwrap().len();
-    let ends = numbers(3).map(|n| n % length).take(80).chain([0, 1, length - 1, length / 2]);
+    let ends = numbers(3).map(|n| n % length).take(16).chain([0, 1, length - 1, length / 2]);
     for (n, end) in ends.enumerate() {
         let copy = copy_of(&dir, &home.path().join(format!("cut-{n}")));
         OpenOptions::new().write(true).open(data_file(&copy)).unwrap().set_len(end).unwrap();

@@ -249,7 +249,10 @@ async fn what_nobody_knows_is_not_found() {
         let answer = server.raw().request("GET", path).key(ADMIN_KEY).send().await;
         assert_problem(&answer, 404, reason);
     }
-    let answer = server.raw().post("/api/v1/approvals", ADMIN_KEY, &json!({"proposal_id": "none", "verb": "grant", "nonce": "x"})).await;
+    let answer = server
+        .raw()
+        .post("/api/v1/approvals", ADMIN_KEY, &json!({"proposal_id": "none", "verb": "grant", "nonce": "x"}))
+        .await;
     assert_problem(&answer, 404, "PROPOSAL_UNKNOWN");
     let erase = server.raw().request("DELETE", &format!("/api/v1/bodies/{hash}")).key(ADMIN_KEY).body("why");
     assert_problem(&erase.send().await, 404, "BLOB_UNKNOWN");
@@ -260,7 +263,11 @@ async fn what_nobody_knows_is_not_found() {
     let result = json!({"job_id": "no-such-job", "proposal_id": "none", "status": "failed"});
     assert_detail(&server.raw().post("/v1/runner/result", ADMIN_KEY, &result).await, 404);
     // Ids that cannot be any.
-    for path in [format!("/api/v1/proposals/{}", "x".repeat(60_000)), "/api/v1/proposals/a%20b".into(), "/api/v1/jobs/%00".into()] {
+    for path in [
+        format!("/api/v1/proposals/{}", "x".repeat(60_000)),
+        "/api/v1/proposals/a%20b".into(),
+        "/api/v1/jobs/%00".into(),
+    ] {
         assert_problem(&server.raw().get(&path).await, 422, "MALFORMED");
     }
     assert_problem(&server.raw().get("/api/v1/receipts/events/x").await, 400, "MALFORMED");
@@ -328,7 +335,9 @@ async fn who_may_not_is_told_why_and_leaves_no_event() {
 async fn a_ledger_that_is_not_open_to_all_reads_nothing_out_without_a_key() {
     let dir = tempfile::tempdir().unwrap();
     let server = Start::serve(&dir.path().join("data")).with(["--open-reads", "false"]).start().await;
-    for path in ["/api/v1/proposals", "/api/v1/approvals", "/api/v1/jobs", "/api/v1/stream", "/api/v1/receipts/events/0"] {
+    for path in
+        ["/api/v1/proposals", "/api/v1/approvals", "/api/v1/jobs", "/api/v1/stream", "/api/v1/receipts/events/0"]
+    {
         assert_problem(&server.raw().get(path).await, 401, "KEY_REQUIRED");
         let with_key = server.raw().request("GET", &format!("{path}?once=true")).key(ADMIN_KEY).send().await;
         assert_eq!(with_key.status, 200, "{path}: {}", with_key.text());

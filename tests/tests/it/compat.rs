@@ -114,7 +114,7 @@ async fn the_proof_test_script_finds_what_it_looks_for() {
     assert!(assert_detail(&refused, 413).as_str().unwrap().starts_with("Result too large ("), "{}", refused.text());
     let key = format!("-----BEGIN PRIVATE KEY-----\n{}\n-----END PRIVATE KEY-----", "MC4CAQAwBQYDK2VwBCIEIN".repeat(3));
     let result = json!({"job_id": told["job_id"], "proposal_id": "p-hash-test-1", "status": "completed",
-        "output": {"stdout": format!("tests passed\n{key}\nAPI_KEY=supersecret123")}, "manifest_hash": hash,
+        "output": {"stdout": format!("tests passed\n{key}\nAPI_KEY=correct-horse-9")}, "manifest_hash": hash,
         "manifest_version": "1.1", "envelope_hash": null, "autonomy_budget": null, "autonomy_usage": null,
         "deh_evidence": null, "completion_artifacts": {"files": [], "diffs": [], "receipts": [],
             "logs": [{"source": "stdout", "sha256": "0".repeat(64)}]}});
@@ -130,18 +130,20 @@ async fn the_proof_test_script_finds_what_it_looks_for() {
 
     let job = jobs_of(raw, "p-hash-test-1").await.remove(0);
     let output = job["output"].as_str().expect("`output` is text, or its own clients break");
-    assert!(output.contains("tests passed") && !output.contains("MC4CAQAw") && !output.contains("supersecret"), "{output}");
+    assert!(
+        output.contains("tests passed") && !output.contains("MC4CAQAw") && !output.contains("correct-horse"),
+        "{output}"
+    );
     assert!(countersign_tests::data::files_with(server.dir(), b"MC4CAQAwBQYDK2VwBCIEIN").is_empty());
-    assert!(countersign_tests::data::files_with(server.dir(), b"supersecret123").is_empty());
+    assert!(countersign_tests::data::files_with(server.dir(), b"correct-horse-9").is_empty());
 }
 
 #[tokio::test(flavor = "multi_thread")]
 async fn the_key_script_finds_its_status_codes() {
     let (_dir, server) = server().await;
     let raw = server.raw();
-    let propose = async |key: Option<&str>, body: Value| {
-        curl(raw, "/v1/govern/proposal", key, &body.to_string()).send().await
-    };
+    let propose =
+        async |key: Option<&str>, body: Value| curl(raw, "/v1/govern/proposal", key, &body.to_string()).send().await;
     assert_eq!(assert_detail(&propose(None, read_repo("p-1")).await, 401), "API key required");
     assert_eq!(assert_detail(&propose(Some("not-a-key"), read_repo("p-1")).await, 401), "Invalid API key");
     let make = async |body: Value| {
@@ -150,15 +152,18 @@ async fn the_key_script_finds_its_status_codes() {
         made.json()
     };
     let no_scope = make(json!({"principal_type": "service", "principal_id": "noscope",
-        "endpoint_scopes": ["runner:result"], "effect_scopes": [], "max_risk": 0.0})).await;
+        "endpoint_scopes": ["runner:result"], "effect_scopes": [], "max_risk": 0.0}))
+    .await;
     let key = no_scope["key"].as_str().unwrap();
     assert!(key.starts_with("m87_") && key.len() == 68, "{no_scope}");
     let key_id = no_scope["key_id"].as_str().unwrap();
     assert!(key_id.starts_with("key_") && key_id.len() == 20, "{no_scope}");
     let refused = propose(Some(key), read_repo("p-1")).await;
     assert_eq!(assert_detail(&refused, 403), "Key not authorized for endpoint: proposal:create");
-    let casey = make(json!({"principal_type": "adapter", "principal_id": "Casey", "endpoint_scopes": ["proposal:create"],
-        "effect_scopes": ["READ_REPO", "WRITE_PATCH"], "max_risk": 0.6, "description": "verify phase 1"})).await;
+    let casey =
+        make(json!({"principal_type": "adapter", "principal_id": "Casey", "endpoint_scopes": ["proposal:create"],
+        "effect_scopes": ["READ_REPO", "WRITE_PATCH"], "max_risk": 0.6, "description": "verify phase 1"}))
+        .await;
     assert_eq!(casey["effect_scopes"], json!(["READ_REPO", "WRITE_PATCH"]));
     let key = casey["key"].as_str().unwrap();
     let mut tests = read_repo("p-1");
@@ -219,8 +224,18 @@ async fn adapters_poll_events_without_a_key_and_miss_none() {
     let all = raw.get("/v1/events?limit=50").await.json();
     let all = all["events"].as_array().unwrap().clone();
     let kinds: Vec<&str> = all.iter().map(|event| event["type"].as_str().unwrap()).collect();
-    let expected = ["intent.created", "intent.created", "intent.created", "intent.created", "intent.created",
-        "proposal.allowed", "job.created", "proposal.denied", "proposal.needs_approval", "job.failed"];
+    let expected = [
+        "intent.created",
+        "intent.created",
+        "intent.created",
+        "intent.created",
+        "intent.created",
+        "proposal.allowed",
+        "job.created",
+        "proposal.denied",
+        "proposal.needs_approval",
+        "job.failed",
+    ];
     assert_eq!(kinds, expected);
     assert!(all.windows(2).all(|pair| parts(&pair[0]["id"]) < parts(&pair[1]["id"])), "{all:?}");
     assert!(all.iter().all(|event| event["payload"].is_object()));
@@ -308,7 +323,10 @@ async fn the_dashboard_lists_denies_and_approves() {
     assert_eq!(curl(raw, "/v1/approve/p-new", Some(ADMIN_KEY), &body).send().await.status, 200);
     let twice = curl(raw, "/v1/approve/p-new", Some(ADMIN_KEY), "").send().await;
     assert_eq!(assert_detail(&twice, 404), "No pending proposal found");
-    assert_eq!(assert_detail(&curl(raw, "/v1/approve/none", Some(ADMIN_KEY), "").send().await, 404), "No pending proposal found");
+    assert_eq!(
+        assert_detail(&curl(raw, "/v1/approve/none", Some(ADMIN_KEY), "").send().await, 404),
+        "No pending proposal found"
+    );
     // The key comes before the question whether there is anything.
     assert_eq!(assert_detail(&curl(raw, "/v1/approve/none", None, "").send().await, 401), "API key required");
     assert_eq!(jobs_of(raw, "p-new").await.len(), 1);
@@ -349,7 +367,9 @@ async fn a_denial_says_why_in_words_that_its_clients_know() {
         body[name] = value;
         body
     };
-    let reasons = |told: &Value| told["reasons"].as_array().unwrap().iter().map(|r| r.as_str().unwrap().to_owned()).collect::<Vec<_>>();
+    let reasons = |told: &Value| {
+        told["reasons"].as_array().unwrap().iter().map(|r| r.as_str().unwrap().to_owned()).collect::<Vec<_>>()
+    };
     let told = assert_decision(&govern(raw, &with("d-1", "effects", json!(["READ_SECRETS"]))).await, "DENY");
     assert!(reasons(&told).contains(&"READ_SECRETS is forbidden.".to_owned()), "{told}");
     let told = assert_decision(&govern(raw, &with("d-2", "effects", json!(["DEPLOY"]))).await, "DENY");
@@ -357,10 +377,19 @@ async fn a_denial_says_why_in_words_that_its_clients_know() {
     let told = assert_decision(&govern(raw, &with("d-3", "effects", json!(["WRITE_PATCH"]))).await, "DENY");
     let expected = "Reversibility Gate: Non-read action missing reversibility_class declaration.";
     assert!(reasons(&told).contains(&expected.to_owned()), "{told}");
-    assert_eq!((&told["safe_alternative"], &told["reversibility_gate"]["allowed"]), (&json!("proposal"), &json!(false)));
+    assert_eq!(
+        (&told["safe_alternative"], &told["reversibility_gate"]["allowed"]),
+        (&json!("proposal"), &json!(false))
+    );
     let told = assert_decision(&govern(raw, &with("d-4", "risk_score", json!(0.9))).await, "REQUIRE_HUMAN");
-    assert!(reasons(&told).contains(&"Risk 0.9 exceeds agent 'Casey' max 0.6. Requires human review.".to_owned()), "{told}");
+    assert!(
+        reasons(&told).contains(&"Risk 0.9 exceeds agent 'Casey' max 0.6. Requires human review.".to_owned()),
+        "{told}"
+    );
     let told = assert_decision(&govern(raw, &read_repo("d-5")).await, "ALLOW");
-    let allowed = ["Allowed by policy. Agent 'Casey' within scope.", "Reversibility Gate: Read-only action; reversibility gate bypassed."];
+    let allowed = [
+        "Allowed by policy. Agent 'Casey' within scope.",
+        "Reversibility Gate: Read-only action; reversibility gate bypassed.",
+    ];
     assert_eq!(reasons(&told), allowed);
 }

@@ -18,7 +18,8 @@ fn the_demo_ends_well_and_is_proven_from_files_alone() {
     let text = String::from_utf8(output.stdout.clone()).unwrap();
     assert!(output.status.success(), "{text}\n{}", String::from_utf8_lossy(&output.stderr));
     assert!(!output.stdout.contains(&ESCAPE), "a pipe must get plain text: {text}");
-    for expected in ["REQUIRE_HUMAN", "DENY", "FORBIDDEN_EFFECT", "ALLOW", "job.completed", "approval.granted", "VALID"] {
+    for expected in ["REQUIRE_HUMAN", "DENY", "FORBIDDEN_EFFECT", "ALLOW", "job.completed", "approval.granted", "VALID"]
+    {
         assert!(text.contains(expected), "`{expected}` is not shown: {text}");
     }
 
@@ -44,7 +45,8 @@ fn the_demo_ends_well_and_is_proven_from_files_alone() {
     let arguments: [&OsStr; 4] = ["receipt".as_ref(), receipt.as_os_str(), "--key".as_ref(), key.as_ref()];
     verify_with(arguments).assert_valid();
     // And a receipt made from the folder says the same.
-    let made = binary::printed(&binary::countersign(&["receipt", "demo-publish", "--data", data_dir.to_str().unwrap()]));
+    let made =
+        binary::printed(&binary::countersign(&["receipt", "demo-publish", "--data", data_dir.to_str().unwrap()]));
     assert!(made.contains("approval.granted"), "{made}");
 }
 

@@ -11,11 +11,11 @@ use domain::event::decision::Ruling;
 use domain::event::key::Scope;
 use domain::id::JobId;
 use ledger::keys::KeyRole;
-use proof::LeafIndex;
+use proof::{Hash, Leaf, LeafIndex, Receipt};
 use schemas::approval::SubmitAnswer;
 use schemas::job::JobOutput;
 use schemas::proposal::ProposalRuled;
-use serde_json::{Value, json};
+use serde_json::Value;
 use std::fs;
 use std::path::{Path, PathBuf};
 use std::time::Duration;
@@ -30,7 +30,8 @@ pub(crate) fn project(dir: &Path) -> PathBuf {
     fs::create_dir_all(project.join("src")).unwrap();
     let manifest = "[package]\nname = \"sum\"\nversion = \"0.1.0\"\nedition = \"2021\"\n\n[workspace]\n";
     fs::write(project.join("Cargo.toml"), manifest).unwrap();
-    let library = "pub fn sum(a: u64, b: u64) -> u64 {\n    a - b\n}\n\n#[test]\nfn adds() {\n    assert_eq!(sum(5, 3), 8);\n}\n";
+    let library =
+        "pub fn sum(a: u64, b: u64) -> u64 {\n    a - b\n}\n\n#[test]\nfn adds() {\n    assert_eq!(sum(5, 3), 8);\n}\n";
     fs::write(project.join("src/lib.rs"), library).unwrap();
     project
 }
@@ -100,8 +101,12 @@ async fn agents_read_mend_and_test_a_project_and_every_step_is_proven() {
     }
     let story = admin.proposal_receipt("test-2").await.unwrap();
     let verdict = verify_receipt(&story, &pinned);
-    let kinds: Vec<&str> =
-        verdict.assert_valid().report["receipts"][0]["entries"].as_array().unwrap().iter().filter_map(|e| e["type"].as_str()).collect();
+    let kinds: Vec<&str> = verdict.assert_valid().report["receipts"][0]["entries"]
+        .as_array()
+        .unwrap()
+        .iter()
+        .filter_map(|e| e["type"].as_str())
+        .collect();
     let expected =
         ["proposal.submitted", "decision.recorded", "job.created", "job.leased", "result.recorded", "job.completed"];
     assert_eq!(kinds, expected);
@@ -269,15 +274,25 @@ async fn an_erased_body_is_gone_and_every_proof_still_holds() {
 
     let dir = server.dir().to_owned();
     let needle = content.lines().next().unwrap().as_bytes();
-    let event = data_of(&before.entries[0].leaf);
-    let sha256 = event.pointer("/proposal/actions/0/bodies/content/sha256").and_then(Value::as_str).unwrap().to_owned();
-    assert_eq!(data::files_with(&dir.join("content"), needle).len(), 1);
-    let erased = server.admin().erase_body(&sha256.parse().unwrap(), "the author asked for it").await.unwrap();
-    verify_receipt(&erased.receipt, &server.pinned()).assert_valid();
+    // It was written as the file's content, and the tool's output shows it once more.
+    let input = "/proposal/actions/0/bodies/content/sha256";
+    let output = "/result/actions/0/output/commit/sha256";
+    let stored: Vec<Hash> = [("proposal.submitted", input), ("result.recorded", output)]
+        .into_iter()
+        .map(|(kind, pointer)| sha256_in(&before, kind, pointer))
+        .collect();
+    assert_eq!(data::files_with(&dir.join("content"), needle).len(), stored.len());
+    for sha256 in &stored {
+        let erased = server.admin().erase_body(sha256, "the author asked for it").await.unwrap();
+        verify_receipt(&erased.receipt, &server.pinned()).assert_valid();
+    }
     assert_eq!(data::files_with(&dir, needle), Vec::<PathBuf>::new(), "somewhere the body is left");
-    let again = server.admin().erase_body(&sha256.parse().unwrap(), "again").await.unwrap_err();
+    let shown = server.admin().job_output(job_of(&ruled).as_str(), Duration::ZERO).await.unwrap();
+    assert_eq!(shown.outputs, [None], "what was erased cannot be shown");
+    let sha256 = stored[0];
+    let again = server.admin().erase_body(&sha256, "again").await.unwrap_err();
     assert_eq!(again.reason(), Some("BLOB_UNKNOWN"));
-    let stranger = caseys.erase_body(&sha256.parse().unwrap(), "mine").await.unwrap_err();
+    let stranger = caseys.erase_body(&sha256, "mine").await.unwrap_err();
     assert_eq!(stranger.reason(), Some("SCOPE_MISSING"));
 
     let (pinned, event_key) = (server.pinned(), server.key(KeyRole::Event).verifier());
@@ -286,11 +301,15 @@ async fn an_erased_body_is_gone_and_every_proof_still_holds() {
     verify(&dir, "replay").assert_valid();
     let file = project.join("receipt.json");
     fs::write(&file, before.to_json()).unwrap();
-    let with_keys = ["receipt", file.to_str().unwrap(), "--key", &pinned.to_string(), "--event-key", &event_key.to_string()];
+    let with_keys =
+        ["receipt", file.to_str().unwrap(), "--key", &pinned.to_string(), "--event-key", &event_key.to_string()];
     verify_with(with_keys).assert_valid();
 }
 
-fn data_of(leaf: &str) -> Value {
-    let payload = proof::Leaf::parse(leaf.as_bytes()).unwrap().payload.to_vec();
-    serde_json::from_slice::<Value>(&payload).unwrap_or(json!(null))["data"].take()
+/// A body's digest, as an event of a receipt commits to it.
+fn sha256_in(receipt: &Receipt, kind: &str, pointer: &str) -> Hash {
+    let payload = |leaf: &str| serde_json::from_slice::<Value>(Leaf::parse(leaf.as_bytes()).unwrap().payload).unwrap();
+    let event =
+        receipt.entries.iter().map(|entry| payload(&entry.leaf)).find(|payload| payload["type"] == kind).unwrap();
+    event["data"].pointer(pointer).and_then(Value::as_str).unwrap().parse().unwrap()
 }

@@ -10,10 +10,16 @@
 mod arrows;
 mod bad_input;
 mod compat;
+mod crash;
 mod demo;
+mod forged;
+mod liar;
 mod lifecycle;
 mod proof_map;
+mod prop;
 mod repeats;
 mod secrets;
 mod strangers;
+mod tamper;
 mod tidy;
+mod warrants;

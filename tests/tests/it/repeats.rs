@@ -66,6 +66,21 @@ async fn the_same_proposal_again_has_one_ruling_and_one_job() {
 }
 
 #[tokio::test(flavor = "multi_thread")]
+async fn the_same_proposal_eight_times_at_once_has_one_job() {
+    let (_dir, server) = server().await;
+    let casey = server.agent("Casey").await;
+    let proposal = proposals::write("at-once", "a.txt", "short");
+    let before = size(&server).await;
+    let submit = |client: client::Client, proposal| async move { client.submit_proposal(&proposal).await };
+    let at_once: Vec<_> = (0..8).map(|_| tokio::spawn(submit(casey.clone(), proposal.clone()))).collect();
+    let mut jobs = std::collections::BTreeSet::new();
+    for one in at_once {
+        jobs.insert(one.await.unwrap().unwrap().job_id.unwrap());
+    }
+    assert_eq!((jobs.len(), size(&server).await), (1, before + 3));
+}
+
+#[tokio::test(flavor = "multi_thread")]
 async fn a_denied_and_a_waiting_proposal_are_repeated_as_they_are() {
     let (_dir, server) = server().await;
     let casey = server.agent("Casey").await;

@@ -90,7 +90,8 @@ async fn a_secret_in_a_signed_proposal_is_denied_and_its_envelope_is_not_kept() 
     let casey = server.author(PrincipalKind::Agent, "Casey", &[Scope::ProposalCreate]).await;
     for (kind, secret) in secrets() {
         let inline = proposals::write(&format!("signed-{kind}"), "a.txt", &secret);
-        let beside = proposals::write(&format!("beside-{kind}"), "a.txt", &format!("{}{secret}", "x y z\n".repeat(300)));
+        let beside =
+            proposals::write(&format!("beside-{kind}"), "a.txt", &format!("{}{secret}", "x y z\n".repeat(300)));
         for proposal in [inline, beside] {
             let ruled = casey.propose(proposal).await.unwrap();
             let reasons: Vec<&str> = ruled.reasons.iter().map(|reason| reason.code()).collect();
@@ -125,7 +126,8 @@ async fn a_secret_where_no_ruling_could_say_so_is_refused_with_its_place() {
     let before = size(&server).await;
     for (_, secret) in secrets() {
         let goal = json!({"goal": format!("log in with {secret}")});
-        let problem = assert_problem(&server.raw().post("/api/v1/intents", ADMIN_KEY, &goal).await, 422, "SECRET_IN_COMMAND");
+        let problem =
+            assert_problem(&server.raw().post("/api/v1/intents", ADMIN_KEY, &goal).await, 422, "SECRET_IN_COMMAND");
         assert_eq!(problem["pointer"], "/goal");
         let deep = json!({"goal": "g", "constraints": {"a": ["b", {"c": secret}]}});
         let answer = server.raw().post("/api/v1/intents", ADMIN_KEY, &deep).await;

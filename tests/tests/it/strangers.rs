@@ -1,10 +1,10 @@
 //! Signed commands that are not what they pretend to be: refused, recorded nowhere, and nothing of them is kept.
 
-use crate::bad_input::{assert_problem, size};
+use crate::bad_input::{assert_detail, assert_problem, size};
 use countersign_tests::people::{asked, committed, new_key, new_salt, seen};
 use countersign_tests::raw::Answer;
-use countersign_tests::server::Server;
-use countersign_tests::{data, proposals};
+use countersign_tests::server::{ADMIN_KEY, Server};
+use countersign_tests::{binary, data, proposals};
 use domain::authored::{SeenHead, StatementKind};
 use domain::event::PrincipalKind;
 use domain::event::approval::{Answer as Yes, Verb};
@@ -13,6 +13,7 @@ use proof::dsse::Envelope;
 use proof::{Hash, TreeSize};
 use schemas::body::Body;
 use schemas::{SIGNED_MEDIA_TYPE, Signed};
+use serde_json::json;
 use tempfile::TempDir;
 
 async fn server() -> (TempDir, Server) {
@@ -54,6 +55,33 @@ async fn a_command_by_a_key_that_nobody_enrolled_is_refused_and_nothing_of_it_is
     assert_eq!(size(&server).await, before + 1);
     let kept = data::files_with(server.dir(), content.lines().next().unwrap().as_bytes());
     assert!(kept.is_empty(), "the body of a refused command is kept in {kept:?}");
+}
+
+#[tokio::test(flavor = "multi_thread")]
+async fn nobody_unknown_says_anything_in_a_prod_ledger() {
+    let dir = tempfile::tempdir().unwrap();
+    let (data_dir, root) = (dir.path().join("data"), dir.path().join("root.key"));
+    let made = binary::run(
+        binary::command("countersign")
+            .args(["init", "--profile", "prod", "--data"])
+            .arg(&data_dir)
+            .arg("--root")
+            .arg(&root)
+            .env("COUNTERSIGN_API_KEY", ADMIN_KEY),
+    );
+    binary::printed(&made);
+    let server = Server::serve(&data_dir).await;
+    let goal = "nobody should be able to fill this disk\n".repeat(2_000);
+    let intent = json!({"intent_id": "stranger", "from": "me", "mode": "fix", "goal": goal});
+    let native = json!({"goal": goal});
+    let answer = server.raw().request("POST", "/api/v1/intents").json(&native).send().await;
+    assert_problem(&answer, 401, "KEY_REQUIRED");
+    assert_detail(&server.raw().request("POST", "/v1/intent").json(&intent).send().await, 401);
+    // Nor does anybody read.
+    assert_problem(&server.raw().get("/api/v1/stream?once=true").await, 401, "KEY_REQUIRED");
+    assert_eq!(size(&server).await, 1);
+    assert!(data::files_with(server.dir(), goal.lines().next().unwrap().as_bytes()).is_empty());
+    assert_eq!(server.raw().post("/api/v1/intents", ADMIN_KEY, &native).await.status, 201);
 }
 
 #[tokio::test(flavor = "multi_thread")]
