@@ -1,4 +1,4 @@
-//! Where a domain error meets an HTTP status. No other file knows both.
+//! Refusals on their way to a client: where errors of the layers below meet an HTTP status.
 
 use axum::body::Body;
 use axum::http::{HeaderValue, StatusCode, header};
@@ -6,6 +6,7 @@ use axum::response::{IntoResponse, Response};
 use domain::command::{Rejection, RejectionKind};
 use domain::reason::Reason;
 use ledger::SubmitError;
+use ledger::clock::ClockError;
 use schemas::PROBLEM_MEDIA_TYPE;
 use schemas::commit::CommitError;
 use schemas::problem::Problem;
@@ -76,7 +77,7 @@ impl ApiError {
                     loc.extend(pointer.split('/').filter(|part| !part.is_empty()).map(|part| json!(part)));
                     json!([{"type": "value_error", "loc": loc, "msg": self.detail}])
                 }
-                StatusCode::SERVICE_UNAVAILABLE => json!({
+                StatusCode::SERVICE_UNAVAILABLE if self.reason != "BEHIND" => json!({
                     "error": "DB_UNAVAILABLE", "message": "Persistence layer unavailable - mutations denied",
                 }),
                 _ => json!(self.detail),
@@ -131,8 +132,12 @@ impl From<SubmitError> for ApiError {
             SubmitError::Overloaded => {
                 unavailable("OVERLOADED", "too much is waiting already", "the queue is full; come back".into(), Some(1))
             }
-            SubmitError::Clock(why) => {
-                unavailable("CLOCK_BACKWARD", "the server's clock is not believed", why, Some(5))
+            SubmitError::Clock(error) => {
+                let reason = match error {
+                    ClockError::Backward { .. } => "CLOCK_BACKWARD",
+                    ClockError::Forward { .. } => "CLOCK_FORWARD",
+                };
+                unavailable(reason, "the server's clock is not believed", error.to_string(), Some(5))
             }
             SubmitError::NoRoom(why) => {
                 tracing::error!(why, "no room");
@@ -143,6 +148,12 @@ impl From<SubmitError> for ApiError {
                 unavailable("STOPPED", "the writer has stopped", "the outcome is known after a restart".into(), None)
             }
         }
+    }
+}
+
+impl From<ledger::content::ContentError> for ApiError {
+    fn from(error: ledger::content::ContentError) -> Self {
+        if error.is_no_room() { SubmitError::NoRoom(error.to_string()).into() } else { Self::internal(error) }
     }
 }
 

@@ -45,10 +45,10 @@ pub(crate) async fn store(app: &App, bodies: Vec<Opened>) -> Result<(), ApiError
             .collect();
         app.ledger.content().put_many(&all)
     });
-    stored.await.map_err(ApiError::internal)?.map_err(ApiError::internal)
+    Ok(stored.await.map_err(ApiError::internal)??)
 }
 
-/// The same for a command that may be signed, once its signature holds: nobody fills this disk without a key.
+/// The same for a command that may be signed, once its signature holds: nobody fills this disk in somebody else's name.
 pub(crate) async fn store_for(app: &App, command: &Command, bodies: Vec<Opened>) -> Result<(), ApiError> {
     if !bodies.is_empty() {
         app.ledger.with_state(|state| domain::decide::check_signature(state, command))?;

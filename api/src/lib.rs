@@ -4,7 +4,8 @@
 //! with receipts. Cut by audience: `native/` is ours, `compat/` is the predecessor's surface and deletable,
 //! `log_site` is the public log. Out of scope: deciding (`domain`), storing (`ledger`), rows (`projections`).
 //!
-//! **Invariant:** only `error` knows status codes and reasons both; only `ingest` turns wire types into commands.
+//! **Invariant:** errors of the layers below become statuses in `error` only; what a client sent passes `ingest` before it
+//! is stored.
 
 mod app;
 mod auth;

@@ -1,5 +1,5 @@
-//! `/log/…`: the static log site, as any web server could serve it from the same folder. The checkpoint comes from the
-//! committed head, so it is never behind what was answered.
+//! `/log/…`: the static log site, as any web server could serve it from the same folder. Its checkpoint is at most about
+//! a second behind the committed head, which `/api/v1/head` has.
 
 use crate::app::App;
 use crate::error::ApiError;

@@ -46,6 +46,9 @@ pub fn router(app: App) -> Router {
 }
 
 async fn unknown(method: Method, uri: Uri) -> ApiError {
+    if uri.path().starts_with("/v1/") {
+        return ApiError::detail(StatusCode::NOT_FOUND, "Not found");
+    }
     ApiError::not_found(format!("{method} {} is not a route here", uri.path()))
 }
 

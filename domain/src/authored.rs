@@ -49,6 +49,7 @@ pub enum StatementKind {
 
 /// A head as an author saw it.
 #[derive(Debug, Clone, Copy, PartialEq, Eq, Serialize, Deserialize)]
+#[serde(deny_unknown_fields)]
 pub struct SeenHead {
     /// Events in the log.
     pub size: TreeSize,

@@ -14,6 +14,8 @@ mod scope;
 mod unknown;
 
 use crate::content::settle;
+pub use risk::floor as risk_floor;
+
 use crate::effect::Effects;
 use crate::envelope::{DeploymentEnvelope, EnvelopeError};
 use crate::event::decision::Ruling;

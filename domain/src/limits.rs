@@ -15,7 +15,7 @@ pub const BODY_BYTES: usize = 1024 * 1024;
 pub const BODIES_BYTES: usize = 4 * 1024 * 1024;
 /// Identifiers chosen by clients; long enough for a UUID with prefixes, short enough for a row key.
 pub const ID_BYTES: usize = 128;
-/// Effects on one proposal; the taxonomy has thirteen, the rest are unknown ones worth recording.
+/// Effects on one proposal; a taxonomy has about a dozen, the rest are unknown ones worth recording.
 pub const EFFECTS: usize = 32;
 /// One effect tag.
 pub const EFFECT_BYTES: usize = 64;

@@ -8,8 +8,8 @@
 //!
 //! The name is the SHA-256 of the file's own bytes, so a file proves itself. Erasing unlinks it,
 //! and the salt is gone with the body; that it was erased is an event in the log, not a fact here.
-//! A body whose event was never committed is an orphan: [`ContentStore::iter`] lists what there is, and
-//! the ledger erases what it does not know.
+//! A body whose event was never committed is an orphan; [`ContentStore::iter`] lists what there is. Nothing sweeps
+//! orphans yet.
 
 mod blob;
 
@@ -25,7 +25,8 @@ pub use blob::BlobStore;
 use crate::durable::{self, IoError, Mode, Staging, ensure_dir};
 use crate::width::on_disk;
 
-/// Bytes of one body, or of one public blob. Larger artifacts are cut up by whoever submits them.
+/// Bytes of one public blob, and the most that is ever read as a body; what a command may bring is less, see the
+/// domain's limits.
 pub const MAX_BODY_BYTES: u64 = 16 * 1024 * 1024;
 
 /// Bytes that must stay free on the file system: bodies never take the room that the journal
@@ -77,6 +78,17 @@ pub enum ContentError {
         /// The file.
         file: PathBuf,
     },
+}
+
+impl ContentError {
+    /// Whether the disk is (nearly) full, and nothing else is wrong.
+    pub fn is_no_room(&self) -> bool {
+        match self {
+            Self::NoRoom { .. } => true,
+            Self::Io(error) => error.kind() == std::io::ErrorKind::StorageFull,
+            Self::DoesNotOpen { .. } | Self::TooLarge { .. } | Self::Damaged { .. } => false,
+        }
+    }
 }
 
 impl ContentStore {

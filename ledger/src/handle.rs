@@ -1,5 +1,6 @@
 //! The handle that everybody holds: submit a command, read what is committed, prove it.
 
+use crate::clock::ClockError;
 use crate::content::{BlobStore, ContentStore};
 use crate::durable::Staging;
 use crate::keys::entropy;
@@ -52,7 +53,7 @@ pub enum SubmitError {
     /// Too many wait already; come back.
     Overloaded,
     /// The clock is not believed.
-    Clock(String),
+    Clock(ClockError),
     /// There is no room on the disk; nothing was written.
     NoRoom(String),
     /// The writer has stopped; only a restart decides what became of the last batch.
@@ -64,7 +65,7 @@ impl fmt::Display for SubmitError {
         match self {
             Self::Rejected(no) => no.fmt(f),
             Self::Overloaded => f.write_str("too many commands wait already"),
-            Self::Clock(why) => f.write_str(why),
+            Self::Clock(error) => error.fmt(f),
             Self::NoRoom(why) => write!(f, "no room on the disk: {why}"),
             Self::Stopped(why) => write!(f, "the writer has stopped: {why}"),
         }

@@ -104,7 +104,7 @@ impl Sequencer {
         for request in batch {
             let outcome = match (&now, &fault) {
                 (_, Some(fault)) => Err(SubmitError::Stopped(String::clone(fault))),
-                (Err(clock), _) => Err(SubmitError::Clock(clock.to_string())),
+                (Err(clock), _) => Err(SubmitError::Clock(*clock)),
                 (Ok(now), None) => self.decide(&request.command, *now, request.seed),
             };
             if let Err(SubmitError::Stopped(why)) = &outcome {

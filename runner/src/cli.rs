@@ -6,7 +6,7 @@ use crate::service::Service;
 use crate::toolchain::Toolchain;
 use crate::warrant::Pins;
 use clap::Args;
-use client::{Client, Key};
+use client::Client;
 use domain::manifest::Manifest;
 use proof::note::VerifierKey;
 use std::io::Write;
@@ -20,8 +20,8 @@ pub struct Arguments {
     #[arg(long, value_name = "URL", default_value = "http://127.0.0.1:8000")]
     url: String,
     /// The root key to trust, as a vkey line; nothing else is trusted
-    #[arg(long, value_name = "VKEY")]
-    root: String,
+    #[arg(long, value_name = "VKEY", required_unless_present = "show_key")]
+    root: Option<String>,
     /// The runner's own folder: its key, the last head it saw, its work
     #[arg(long, value_name = "DIR", default_value = "./countersign-runner-data")]
     data: PathBuf,
@@ -34,9 +34,6 @@ pub struct Arguments {
     /// The tool manifest; the default one otherwise
     #[arg(long, value_name = "FILE")]
     manifest: Option<PathBuf>,
-    /// An API key, for a server whose reads are not open
-    #[arg(long, value_name = "KEY", env = "COUNTERSIGN_RUNNER_KEY", hide_env_values = true)]
-    api_key: Option<String>,
     /// End when the process that started this one ends
     #[arg(long)]
     parent_death: bool,
@@ -79,7 +76,7 @@ fn start(arguments: &Arguments) -> Result<(), String> {
         return writeln!(std::io::stdout(), "{}", key.verifier()).map_err(|e| e.to_string());
     }
     let pins = Pins {
-        root: VerifierKey::parse(&arguments.root).map_err(|e| format!("--root: {e}"))?,
+        root: VerifierKey::parse(arguments.root.as_deref().unwrap_or_default()).map_err(|e| format!("--root: {e}"))?,
         runner_id: arguments.runner_id.parse().map_err(|e| format!("--runner-id: {e}"))?,
         key: *key.verifier().key(),
     };
@@ -92,7 +89,7 @@ fn start(arguments: &Arguments) -> Result<(), String> {
     let mut config = Config::new(&arguments.project, &arguments.data, own);
     config.toolchain = Toolchain::detect();
     let executor = Executor::open(config).map_err(|e| e.to_string())?;
-    let client = Client::new(&arguments.url, arguments.api_key.clone().map(Key::new));
+    let client = Client::new(&arguments.url, None);
     let heads = HeadFile::of(&arguments.data);
     let service = Service::new(client, pins, key.secret().clone(), manifest, executor, heads, arguments.quiet);
     let runtime = tokio::runtime::Builder::new_multi_thread()

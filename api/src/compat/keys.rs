@@ -55,6 +55,7 @@ fn kind_name(kind: PrincipalKind) -> &'static str {
 pub(crate) async fn create(State(app): State<App>, headers: HeaderMap, bytes: Bytes) -> Result<Response, ApiError> {
     let value = body(&bytes)?;
     require_members(&value, &["principal_type", "principal_id", "endpoint_scopes"])?;
+    crate::ingest::refuse_secrets(&value).map_err(ApiError::into_compat)?;
     let request: Request = request::typed(value).map_err(ApiError::into_compat)?;
     let kind = KINDS.iter().find(|(name, _)| *name == request.principal_type).map(|(_, kind)| *kind);
     let kind = kind.ok_or_else(|| {
@@ -89,10 +90,18 @@ fn show(key: &NewKey, status: KeyStatus) -> Value {
 
 pub(crate) async fn list(State(app): State<App>, headers: HeaderMap) -> Result<Response, ApiError> {
     require_key(&app, &headers, Scope::AdminKeys)?;
-    let keys = app.ledger.with_state(|state| {
+    let alive: Vec<_> = app.ledger.with_state(|state| {
         let alive = state.keys().filter(|record| record.status != KeyStatus::Deleted);
-        alive.map(|record| show(&record.key, record.status)).collect::<Vec<_>>()
+        alive.map(|record| (record.key.clone(), record.status, record.created)).collect()
     });
+    let mut keys = Vec::with_capacity(alive.len());
+    for (key, status, created) in alive {
+        let mut shown = show(&key, status);
+        if let Value::Object(members) = &mut shown {
+            members.insert("created_at".into(), json!(crate::ingest::event_at(&app, created)?.header.time));
+        }
+        keys.push(shown);
+    }
     ok(&json!({"keys": keys}))
 }
 

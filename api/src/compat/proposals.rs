@@ -11,6 +11,7 @@ use axum::http::{HeaderMap, StatusCode};
 use axum::response::Response;
 use domain::command::{Caller, Command};
 use domain::event::key::{NewKey, Scope};
+use domain::event::proposal::Proposal;
 use domain::id::{AgentName, IntentId, ProposalId};
 use domain::reason::Reason;
 use schemas::proposal::{ProposedAction, SubmitProposal, TruthAccountInput};
@@ -76,15 +77,14 @@ pub(crate) async fn submit(State(app): State<App>, headers: HeaderMap, bytes: By
     let key = require_key(&app, &headers, Scope::ProposalCreate)?;
     let by = Caller::key(key.key_id.clone());
     let (proposal, bodies) = ingest::proposal::proposal(&app, request.into()).map_err(ApiError::into_compat)?;
-    let risk = proposal.risk_score;
     let command = Command::SubmitProposal { by, proposal: Box::new(proposal.clone()), findings, authored: None };
-    let (_, ruled) =
-        rule(&app, command, bodies).await.map_err(|error| key_refusal(error, &key, &proposal.effects, risk))?;
+    let (_, ruled) = rule(&app, command, bodies).await.map_err(|error| key_refusal(&app, error, &key, &proposal))?;
     ok(&view::governance_decision(&proposal, &ruled.gates, ruled.ruling, ruled.job_id.as_ref()))
 }
 
 /// The key's own limits, in the predecessor's words.
-fn key_refusal(error: ApiError, key: &NewKey, effects: &domain::effect::Effects, risk: Option<f64>) -> ApiError {
+fn key_refusal(app: &App, error: ApiError, key: &NewKey, proposal: &Proposal) -> ApiError {
+    let effects = &proposal.effects;
     if error.reason == Reason::KeyEffectScope.code() {
         let scopes = key.effect_scopes.clone().unwrap_or_default();
         let outside: Vec<&str> =
@@ -93,7 +93,10 @@ fn key_refusal(error: ApiError, key: &NewKey, effects: &domain::effect::Effects,
         return ApiError::detail(StatusCode::FORBIDDEN, detail);
     }
     if error.reason == Reason::KeyRiskCap.code() {
-        let detail = format!("Risk {} exceeds key max {:?}", risk.unwrap_or_default(), key.max_risk);
+        let class = proposal.reversibility_class.as_deref();
+        let floor = domain::gate::risk_floor(effects, class, app.ledger.policy().bundle());
+        let risk = f64::max(proposal.risk_score.unwrap_or_default(), floor);
+        let detail = format!("Risk {risk} exceeds key max {:?}", key.max_risk);
         return ApiError::detail(StatusCode::FORBIDDEN, detail);
     }
     error.into_compat()

@@ -38,8 +38,7 @@ pub(crate) async fn submit(State(app): State<App>, headers: HeaderMap, body: Bod
         ingest::refuse_secrets(&serde_json::to_value(&answer).map_err(ApiError::internal)?)?;
         ingest::refuse_secret_bodies(&bodies)?;
         let authored = Some(signed.envelope);
-        let command =
-            Command::AnswerApproval { by: by.clone(), answer: answer.clone(), authored: authored.clone() };
+        let command = Command::AnswerApproval { by: by.clone(), answer: answer.clone(), authored: authored.clone() };
         ingest::store_for(&app, &command, bodies).await?;
         (by, answer, authored)
     } else {

@@ -12,10 +12,10 @@ use axum::response::{IntoResponse, Response};
 use domain::authored::StatementKind;
 use domain::command::Command;
 use domain::content::Text;
-use domain::event::EventData;
 use domain::event::job::LeaseRequest;
 use domain::event::key::Scope;
 use domain::event::result::JobResult;
+use domain::event::{EventData, PrincipalKind};
 use domain::id::JobId;
 use domain::reason::Reason;
 use ledger::SubmitError;
@@ -42,12 +42,13 @@ pub(crate) async fn lease(State(app): State<App>, Query(wait): Query<Wait>, body
     let (lease, seen): (LeaseRequest, _) =
         ingest::signed::statement(&signed.envelope, StatementKind::Lease, app.ledger.origin())?;
     let command = Command::LeaseJob { request: lease, key_id, seen: seen.size, authored: signed.envelope };
+    // A stranger learns at once that it is one, and holds no connection.
+    app.ledger.with_state(|state| domain::decide::check_signature(state, &command))?;
     let deadline = tokio::time::Instant::now() + Duration::from_millis(wait.wait_ms.min(WAIT_MS_MAX));
     let mut news = app.ledger.watch();
     loop {
         news.mark_unchanged();
         let ready = app.ledger.with_state(|state| state.ready_jobs().next().is_some());
-        // The command is tried even when nothing is ready the first time, so that a stranger learns that it is one.
         if ready || wait.wait_ms == 0 {
             match app.ledger.submit(command.clone()).await {
                 Ok(done) => {
@@ -121,7 +122,7 @@ fn row(app: &App, id: &JobId) -> Result<JobRow, ApiError> {
     found.ok_or_else(|| ApiError::new(StatusCode::NOT_FOUND, Reason::JobUnknown, format!("there is no job `{id}`")))
 }
 
-/// What a job's tools printed and read. For the agent that proposed it, for admins and for whoever may read the log.
+/// What a job's tools printed and read. For the agent on whose limits it ran, and for whoever has `log:read`.
 pub(crate) async fn output(
     State(app): State<App>,
     headers: HeaderMap,
@@ -133,7 +134,8 @@ pub(crate) async fn output(
     wait_for_end(&app, &job_id, wait.wait_ms.min(WAIT_MS_MAX)).await?;
     app.catch_up(Some(app.ledger.head().size.get())).await?;
     let row = row(&app, &job_id)?;
-    if key.principal.id.as_str() != row.job.agent.as_str() && !key.scopes.contains(&Scope::LogRead) {
+    let itself = key.principal.kind == PrincipalKind::Agent && key.principal.id.as_str() == row.job.agent.as_str();
+    if !itself && !key.scopes.contains(&Scope::LogRead) {
         let detail = format!("key `{}` is neither the agent's nor has the scope `log:read`", key.key_id);
         return Err(ApiError::new(StatusCode::FORBIDDEN, Reason::ScopeMissing, detail));
     }

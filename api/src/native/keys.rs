@@ -26,11 +26,13 @@ pub(crate) async fn create(State(app): State<App>, headers: HeaderMap, body: Bod
         let (by, _) = ingest::signed::signer(&signed.envelope)?;
         let (key, _): (NewKey, _) =
             ingest::signed::statement(&signed.envelope, StatementKind::Key, app.ledger.origin())?;
+        ingest::refuse_secrets(&serde_json::to_value(&key).map_err(ApiError::internal)?)?;
         let key_id = key.key_id.clone();
         let done = app.ledger.submit(Command::CreateKey { by, key, authored: Some(signed.envelope) }).await?;
         return json(StatusCode::CREATED, &KeyCreated { key_id, key: None, receipt: done.receipt });
     }
     let by = auth::require(&app, &headers, Scope::AdminKeys)?;
+    ingest::refuse_secrets(&value)?;
     let input: CreateKey = request::typed(value)?;
     if input.description.as_ref().is_some_and(|text| text.len() > 256) {
         let refusal = ApiError::new(StatusCode::UNPROCESSABLE_ENTITY, Reason::Malformed, "at most 256 bytes");
@@ -66,6 +68,7 @@ pub(crate) async fn register_runner(State(app): State<App>, body: Body) -> Resul
     let signed = ingest::signed::signed(request::json(&body)?)?;
     let (runner, _): (NewRunner, _) =
         ingest::signed::statement(&signed.envelope, StatementKind::Runner, app.ledger.origin())?;
+    ingest::refuse_secrets(&serde_json::to_value(&runner).map_err(ApiError::internal)?)?;
     let done = app.ledger.submit(Command::RegisterRunner { runner, authored: signed.envelope }).await?;
     json(StatusCode::CREATED, &recorded(done)?)
 }

@@ -35,7 +35,7 @@ pub(crate) struct ServeArguments {
 pub(crate) struct UpArguments {
     #[command(flatten)]
     serve: ServeArguments,
-    /// The project that the runner works on; by default an empty folder beside the data
+    /// The project that the runner works on; by default an empty folder `project` inside the data folder
     #[arg(long, value_name = "DIR")]
     project: Option<PathBuf>,
     /// Start no runner

@@ -118,7 +118,7 @@ pub struct JobEnded {
     /// The result it rests on, if there is one.
     #[serde(default, skip_serializing_if = "Option::is_none")]
     pub result: Option<LeafIndex>,
-    /// Why, unless completed.
+    /// Why, where that is not in the result.
     #[serde(default, skip_serializing_if = "Option::is_none")]
     pub reason: Option<Reason>,
 }

@@ -11,7 +11,7 @@ use crate::reason::Reason;
 
 /// The least risk that an act counts for. Rounded to nine digits, so that 0.1 and 0.2 make 0.3 as the policy's author
 /// reckons, and what equals a cap passes it.
-pub(crate) fn floor<'a>(effects: impl IntoIterator<Item = &'a Effect>, class: Option<&str>, bundle: &Bundle) -> f64 {
+pub fn floor<'a>(effects: impl IntoIterator<Item = &'a Effect>, class: Option<&str>, bundle: &Bundle) -> f64 {
     let of_effect = |e: &Effect| bundle.effects.get(e).map_or(1.0, |rule| rule.risk_floor);
     let base = effects.into_iter().map(of_effect).fold(0.0, f64::max);
     let added = match class {

@@ -38,7 +38,7 @@ pub struct SiteSource<'a> {
 #[derive(Clone, Copy, Debug, PartialEq, Eq)]
 pub enum Check {
     /// The edge: takes the time of a few hundred leaves, however long the log. The rest is
-    /// checked when it is read, and by the scrubber.
+    /// checked when it is read, and when it is scrubbed.
     Edge,
     /// Every file, against every leaf of the journal.
     All,
