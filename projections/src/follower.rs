@@ -6,6 +6,7 @@
 use std::num::NonZeroU64;
 use std::path::Path;
 use std::thread::{self, JoinHandle};
+use std::time::{Duration, Instant};
 
 use proof::TreeSize;
 use tokio::runtime::Runtime;
@@ -18,6 +19,9 @@ use crate::store::{Opened, Store, Writer};
 
 /// Replacements of the files in one process, after which the disk is to be looked at by a person.
 const REPLACEMENTS_MAX: u64 = 5;
+
+/// Least time between two batches.
+const GATHER: Duration = Duration::from_millis(5);
 
 /// How a follower works.
 #[derive(Clone, Debug, PartialEq, Eq)]
@@ -122,7 +126,7 @@ enum Fatal {
 
 impl<S: Source> Work<S> {
     fn run(mut self) -> Closed {
-        let runtime = match tokio::runtime::Builder::new_current_thread().build() {
+        let runtime = match tokio::runtime::Builder::new_current_thread().enable_time().build() {
             Ok(runtime) => runtime,
             Err(error) => return Closed::Failed(error.to_string()),
         };
@@ -142,7 +146,13 @@ impl<S: Source> Work<S> {
     }
 
     fn follow(&mut self, runtime: &Runtime) -> Result<(), Fatal> {
+        let mut stepped: Option<Instant> = None;
         loop {
+            // A lone commit is folded at once; of many in a row some are gathered, for a batch costs far more than an event.
+            if let Some(early) = stepped.and_then(|stepped| GATHER.checked_sub(stepped.elapsed())) {
+                runtime.block_on(self.bells.rest(early));
+            }
+            stepped = Some(Instant::now());
             self.mend()?;
             match self.catch_up() {
                 Ok(()) => {}
@@ -213,6 +223,12 @@ impl<S: Source> Work<S> {
 }
 
 impl Bells {
+    /// Rests, unless told to stop.
+    async fn rest(&mut self, time: Duration) {
+        // Time running out is what is wanted here; a stop is seen by whoever looks next.
+        let _ = tokio::time::timeout(time, self.stopping.wait_for(|stop| *stop)).await;
+    }
+
     /// Blocks until there is something to do; breaks when there never will be.
     async fn wait(&mut self) -> std::ops::ControlFlow<()> {
         let go_on = tokio::select! {

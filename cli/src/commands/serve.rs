@@ -68,6 +68,7 @@ fn run(arguments: &ServeArguments, project: Option<PathBuf>) -> ExitCode {
 
 async fn serve_until_told(arguments: &ServeArguments, project: Option<PathBuf>) -> Result<(), Problem> {
     let dir = &arguments.data;
+    let stop = told_to_stop()?;
     let say = |text: &str| {
         if arguments.quiet { Ok(()) } else { print_line(text) }
     };
@@ -98,8 +99,9 @@ async fn serve_until_told(arguments: &ServeArguments, project: Option<PathBuf>) 
         Some(runner) => Some(runner.start(&server.url())?),
         None => None,
     };
-    wait_for_signal().await?;
-    say("stopping").map_err(|e| e.to_string())?;
+    stop.await;
+    // Whoever read the output may be gone; that is no reason not to end well.
+    let _ = say("stopping");
     if let Some(child) = &mut child {
         stop_child(child);
     }
@@ -192,13 +194,15 @@ fn stop_child(child: &mut Child) {
     let _ = child.wait();
 }
 
-async fn wait_for_signal() -> Result<(), Problem> {
+/// Resolves when somebody asks the process to end. From this call on no such request is missed.
+fn told_to_stop() -> Result<impl Future<Output = ()>, Problem> {
     use tokio::signal::unix::{SignalKind, signal};
     let mut terminate = signal(SignalKind::terminate()).map_err(|e| e.to_string())?;
     let mut interrupt = signal(SignalKind::interrupt()).map_err(|e| e.to_string())?;
-    tokio::select! {
-        _ = terminate.recv() => {}
-        _ = interrupt.recv() => {}
-    }
-    Ok(())
+    Ok(async move {
+        tokio::select! {
+            _ = terminate.recv() => {}
+            _ = interrupt.recv() => {}
+        }
+    })
 }

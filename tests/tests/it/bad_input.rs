@@ -228,6 +228,41 @@ async fn a_wrong_type_is_refused_with_a_pointer_to_it() {
 }
 
 #[tokio::test(flavor = "multi_thread")]
+async fn a_line_of_a_batch_that_is_refused_stops_no_other() {
+    let (_dir, server) = server().await;
+    let before = size(&server).await;
+    let lines = [
+        json!({"intent": {"intent_id": "b-1", "goal": "one"}}).to_string(),
+        "{\"intent\": }".into(),
+        json!({"intent": {"intent_id": 7, "goal": "x"}}).to_string(),
+        json!({"proposal": proposals::bare("Casey", "b-2", &["READ_SECRETS"], &json!([]))}).to_string(),
+        json!({"intent": {"goal": "x"}, "proposal": {}}).to_string(),
+        json!({"intent": {"intent_id": "b-1", "goal": "another"}}).to_string(),
+        json!({"intent": {"intent_id": "b-1", "goal": "one"}}).to_string(),
+        "[1, 2]".into(),
+        "\"\\ud800\"".into(),
+        json!({"intent": {"intent_id": "b-3", "goal": "last"}}).to_string(),
+    ];
+    let answer = post(server.raw(), "/api/v1/batch", lines.join("\n")).await;
+    assert_eq!(answer.status, 200, "{}", answer.text());
+    let told: Vec<Value> = answer.text().lines().map(|line| serde_json::from_str(line).unwrap()).collect();
+    let statuses: Vec<u64> = told.iter().map(|line| line["status"].as_u64().unwrap()).collect();
+    assert_eq!(statuses, [201, 400, 422, 201, 422, 409, 200, 422, 422, 201], "{}", answer.text());
+    for line in told.iter().filter(|line| line["status"].as_u64().unwrap() >= 400) {
+        for name in ["type", "title", "detail", "reason"] {
+            assert!(line["body"][name].is_string(), "{line}");
+        }
+    }
+    assert_eq!(told[3]["body"]["ruling"], "DENY");
+    assert_eq!(told[0]["body"]["seq"], told[6]["body"]["seq"]);
+    assert_eq!(size(&server).await, before + 4);
+    let anonymous = server.raw().request("POST", "/api/v1/batch").body(lines[0].clone()).send().await;
+    assert_problem(&anonymous, 401, "KEY_REQUIRED");
+    let many = format!("{}\n", lines[0]).repeat(1025);
+    assert_problem(&post(server.raw(), "/api/v1/batch", many).await, 413, "TOO_LARGE");
+}
+
+#[tokio::test(flavor = "multi_thread")]
 async fn what_nobody_knows_is_not_found() {
     let (_dir, server) = server().await;
     let before = size(&server).await;
@@ -332,18 +367,22 @@ async fn who_may_not_is_told_why_and_leaves_no_event() {
 }
 
 #[tokio::test(flavor = "multi_thread")]
-async fn a_ledger_that_is_not_open_to_all_reads_nothing_out_without_a_key() {
+async fn a_ledger_that_is_not_open_to_all_answers_no_question_without_a_key() {
     let dir = tempfile::tempdir().unwrap();
     let server = Start::serve(&dir.path().join("data")).with(["--open-reads", "false"]).start().await;
-    for path in
-        ["/api/v1/proposals", "/api/v1/approvals", "/api/v1/jobs", "/api/v1/stream", "/api/v1/receipts/events/0"]
-    {
+    for path in ["/api/v1/proposals", "/api/v1/approvals", "/api/v1/jobs", "/api/v1/stream"] {
         assert_problem(&server.raw().get(path).await, 401, "KEY_REQUIRED");
         let with_key = server.raw().request("GET", &format!("{path}?once=true")).key(ADMIN_KEY).send().await;
         assert_eq!(with_key.status, 200, "{path}: {}", with_key.text());
     }
     for path in ["/v1/events", "/v1/jobs", "/v1/pending-approvals", "/v1/agents", "/v1/tools"] {
         assert_detail(&server.raw().get(path).await, 401);
+    }
+    // Proofs are for everybody, as the log is: whoever holds one must be able to have it checked.
+    for path in
+        ["/api/v1/receipts/events/0", "/api/v1/head", "/log/vkey", "/log/checkpoint", "/log/tile/entries/000.p/1"]
+    {
+        assert_eq!(server.raw().get(path).await.status, 200, "{path}");
     }
 }
 

@@ -100,6 +100,55 @@ async fn load(client: Client, round: u32, task: u64, mut chance: Chance, answers
     }
 }
 
+/// Lets a server live for a while under load, and kills it. Gives what it acknowledged.
+async fn life_and_death(server: Server, round: u32, chance: &mut Chance) -> Vec<Receipt> {
+    let (sender, mut answers) = unbounded_channel();
+    let client = server.client(ADMIN_KEY);
+    let tasks: Vec<_> = (0..CLIENTS)
+        .map(|task| tokio::spawn(load(client.clone(), round, task, chance.fork(), sender.clone())))
+        .collect();
+    drop(sender);
+    // The moment that chance chose: nothing is waited for.
+    let end = tokio::time::sleep(Duration::from_millis(chance.below(LIFE_MS)));
+    tokio::pin!(end);
+    let mut given = Vec::new();
+    loop {
+        tokio::select! {
+            () = &mut end => break,
+            Some(receipt) = answers.recv() => given.push(receipt),
+        }
+    }
+    server.kill();
+    for task in tasks {
+        task.await.unwrap();
+    }
+    while let Some(receipt) = answers.recv().await {
+        given.push(receipt);
+    }
+    given
+}
+
+/// Every file by the auditor's own executable, under the pinned key; and that the log as it is now extends each.
+fn audit(kept: &Acknowledged, data: &Path, pinned: &VerifierKey) {
+    let pinned = pinned.to_string();
+    for files in kept.files.chunks(500) {
+        let mut arguments = vec!["receipt".into(), "--key".into(), pinned.clone()];
+        arguments.extend(files.iter().map(|file| file.display().to_string()));
+        let verdict = verify_with(&arguments);
+        verdict.assert_valid();
+        assert_eq!(verdict.report["receipts"].as_array().unwrap().len(), files.len());
+    }
+    let checkpoint = data.join("public/checkpoint").display().to_string();
+    let log = data.display().to_string();
+    let sample: BTreeSet<usize> = [0, kept.files.len() / 2, kept.files.len() - 1].into();
+    for number in sample {
+        let old = kept.files[number].display().to_string();
+        verify_with(["consistency", &old, &checkpoint, "--log", &log, "--key", &pinned]).assert_valid();
+    }
+    verify(data, "log").assert_valid();
+    verify(data, "replay").assert_valid();
+}
+
 #[tokio::test(flavor = "multi_thread")]
 async fn twenty_kills_lose_no_acknowledged_receipt() {
     let mut chance = Chance::with_printed_seed("crash");
@@ -121,60 +170,18 @@ async fn twenty_kills_lose_no_acknowledged_receipt() {
         let size = kept.check(&server).await;
         let grown = kept.heads.last_key_value().is_none_or(|(seen, _)| seen.get() <= size);
         assert!(grown, "the log is shorter than what was acknowledged");
-
-        let (sender, mut answers) = unbounded_channel();
-        let client = server.client(ADMIN_KEY);
-        let tasks: Vec<_> = (0..CLIENTS)
-            .map(|task| tokio::spawn(load(client.clone(), round, task, chance.fork(), sender.clone())))
-            .collect();
-        drop(sender);
-        // The server lives for a while, and no longer: this is the moment that chance chose, and nothing is waited for.
-        let end = tokio::time::sleep(Duration::from_millis(chance.below(LIFE_MS)));
-        tokio::pin!(end);
-        let mut given = Vec::new();
-        loop {
-            tokio::select! {
-                () = &mut end => break,
-                Some(receipt) = answers.recv() => given.push(receipt),
-            }
-        }
         let pinned = server.pinned();
-        server.kill();
-        for task in tasks {
-            task.await.unwrap();
+        for receipt in life_and_death(server, round, &mut chance).await {
+            kept.keep(&receipt, &pinned, &receipts);
         }
-        while let Some(receipt) = answers.recv().await {
-            given.push(receipt);
-        }
-        given.iter().for_each(|receipt| kept.keep(receipt, &pinned, &receipts));
     }
     let server = Server::serve(&data).await;
-    let size = kept.check(&server).await;
-    let pinned = server.pinned().to_string();
+    let (size, pinned) = (kept.check(&server).await, server.pinned());
     server.stop().await;
+    let (files, events) = (kept.files.len(), kept.leaves.len());
     eprintln!(
-        "crash: {ROUNDS} kills and {killed_at_birth} at birth, {torn} torn frames, {} receipts of {} events of {size}",
-        kept.files.len(),
-        kept.leaves.len()
+        "crash: {ROUNDS} kills and {killed_at_birth} at birth, {torn} torn frames, {files} receipts of {events} events of {size}"
     );
-    assert!(kept.files.len() > 20, "there was hardly any load");
-
-    // Every file by the auditor's own executable, under the pinned key; and that the log as it is now extends each.
-    for files in kept.files.chunks(500) {
-        let mut arguments = vec!["receipt".into(), "--key".into(), pinned.clone()];
-        arguments.extend(files.iter().map(|file| file.display().to_string()));
-        let verdict = verify_with(&arguments);
-        verdict.assert_valid();
-        assert_eq!(verdict.report["receipts"].as_array().unwrap().len(), files.len());
-    }
-    let checkpoint = data.join("public/checkpoint");
-    let sample: BTreeSet<usize> = [0, kept.files.len() / 2, kept.files.len() - 1].into();
-    for number in sample {
-        let (old, new, log) = (kept.files[number].display(), checkpoint.display(), data.display());
-        let arguments =
-            ["consistency", &old.to_string(), &new.to_string(), "--log", &log.to_string(), "--key", &pinned];
-        verify_with(arguments).assert_valid();
-    }
-    verify(&data, "log").assert_valid();
-    verify(&data, "replay").assert_valid();
+    assert!(files > 20, "there was hardly any load");
+    audit(&kept, &data, &pinned);
 }

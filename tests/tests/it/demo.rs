@@ -18,8 +18,17 @@ fn the_demo_ends_well_and_is_proven_from_files_alone() {
     let text = String::from_utf8(output.stdout.clone()).unwrap();
     assert!(output.status.success(), "{text}\n{}", String::from_utf8_lossy(&output.stderr));
     assert!(!output.stdout.contains(&ESCAPE), "a pipe must get plain text: {text}");
-    for expected in ["REQUIRE_HUMAN", "DENY", "FORBIDDEN_EFFECT", "ALLOW", "job.completed", "approval.granted", "VALID"]
-    {
+    for expected in [
+        "1 failed, as it should",
+        "1 passed",
+        "REQUIRE_HUMAN",
+        "DENY",
+        "FORBIDDEN_EFFECT",
+        "ALLOW",
+        "job.completed",
+        "approval.granted",
+        "VALID",
+    ] {
         assert!(text.contains(expected), "`{expected}` is not shown: {text}");
     }
 

@@ -34,8 +34,8 @@ async fn history() -> (TempDir, StolenKeys) {
     (dir, keys)
 }
 
-/// `log` lets it pass, `replay` does not, and names the event. Offline and from a server that serves the forgery.
-async fn assert_caught(dir: &TempDir, index: usize, rule: &str) {
+/// `log` lets it pass, `replay` does not, and names the event.
+fn assert_caught(dir: &TempDir, index: usize, rule: &str) {
     verify(dir.path(), "log").assert_valid();
     let replay = verify(dir.path(), "replay");
     replay.assert_invalid_at(index.try_into().unwrap());
@@ -74,7 +74,7 @@ async fn a_deny_that_became_an_allow_fails_replay_at_its_index() {
             index = index_of(payloads, "decision.recorded", id);
             allow(&mut payloads[index]);
         });
-        assert_caught(&dir, index, "payload_differs").await;
+        assert_caught(&dir, index, "payload_differs");
         assert_eq!(verify(dir.path(), "replay").number("/decisions/mismatched"), 1);
     }
     // Only the word.
@@ -84,7 +84,7 @@ async fn a_deny_that_became_an_allow_fails_replay_at_its_index() {
         index = index_of(payloads, "decision.recorded", "f-last");
         payloads[index]["data"]["ruling"] = json!("ALLOW");
     });
-    assert_caught(&dir, index, "payload_differs").await;
+    assert_caught(&dir, index, "payload_differs");
 }
 
 #[tokio::test(flavor = "multi_thread")]
@@ -126,7 +126,7 @@ async fn an_invented_approval_fails_replay() {
         payloads.insert(invented, yes);
     });
     // The yes alone: policy asks for one, so a decision and a job must follow.
-    assert_caught(&dir, invented + 1, "event_count_differs").await;
+    assert_caught(&dir, invented + 1, "event_count_differs");
 
     // A no by bob's own key that became a yes: nobody else can have said it.
     let (dir, keys) = history().await;
@@ -141,7 +141,7 @@ async fn an_invented_approval_fails_replay() {
         decision["allowed_effects"] = json!(["WRITE_PATCH"]);
         decision["approvals"] = json!([index]);
     });
-    assert_caught(&dir, index, "authorship").await;
+    assert_caught(&dir, index, "authorship");
     // Without his signature it is not the command that his key can give.
     let (dir, keys) = history().await;
     keys.rewrite(dir.path(), |payloads| {
@@ -151,7 +151,7 @@ async fn an_invented_approval_fails_replay() {
         data["answer"]["verb"] = json!("grant");
         payloads[index]["type"] = json!("approval.granted");
     });
-    assert_caught(&dir, index, "command_refused").await;
+    assert_caught(&dir, index, "command_refused");
 }
 
 #[tokio::test(flavor = "multi_thread")]
@@ -178,14 +178,14 @@ async fn a_job_that_no_decision_allows_fails_replay() {
         place = index_of(payloads, "decision.recorded", "f-secrets") + 1;
         mint(payloads, place, place - 2);
     });
-    assert_caught(&dir, place, "event_count_differs").await;
+    assert_caught(&dir, place, "event_count_differs");
     // By itself.
     let (dir, keys) = history().await;
     keys.rewrite(dir.path(), |payloads| {
         place = index_of(payloads, "decision.recorded", "f-secrets") + 1;
         mint(payloads, place, place);
     });
-    assert_caught(&dir, place, "group_has_no_command").await;
+    assert_caught(&dir, place, "group_has_no_command");
     // With the denial forged as well: the denial comes first.
     let (dir, keys) = history().await;
     keys.rewrite(dir.path(), |payloads| {
@@ -194,7 +194,7 @@ async fn a_job_that_no_decision_allows_fails_replay() {
         mint(payloads, decision + 1, decision - 1);
         place = decision;
     });
-    assert_caught(&dir, place, "payload_differs").await;
+    assert_caught(&dir, place, "payload_differs");
 }
 
 #[tokio::test(flavor = "multi_thread")]
@@ -208,7 +208,7 @@ async fn an_event_that_was_left_out_fails_replay() {
         assert_eq!(place, payloads.len() - 1);
         payloads.pop();
     });
-    assert_caught(&dir, place, "event_count_differs").await;
+    assert_caught(&dir, place, "event_count_differs");
     // And a signed statement names the head that its author had seen.
     let (dir, keys) = history().await;
     let mut answer = 0;
@@ -217,5 +217,5 @@ async fn an_event_that_was_left_out_fails_replay() {
         payloads[intent]["data"]["intent"]["goal"] = json!("Something else altogether");
         answer = index_of(payloads, "approval.denied", "f-denied");
     });
-    assert_caught(&dir, answer, "forked_head").await;
+    assert_caught(&dir, answer, "forked_head");
 }

@@ -1,12 +1,11 @@
 //! The real runner, as a process of its own, before a server that lies to it.
 
+use client::Client;
 use countersign_tests::binary;
 use countersign_tests::forge::{History, StolenKeys, payloads};
 use countersign_tests::liar::Liar;
 use countersign_tests::server::Server;
 use countersign_tests::{data, proposals};
-use domain::event::PrincipalKind;
-use domain::event::key::Scope;
 use ledger::keys::KeyRole;
 use proof::Leaf;
 use schemas::job::Warrant;
@@ -24,6 +23,7 @@ struct Stage {
     dir: TempDir,
     server: Server,
     project: PathBuf,
+    casey: Client,
     job_id: String,
 }
 
@@ -45,11 +45,17 @@ impl Stage {
         let server = Server::serve(&dir.path().join("data")).await;
         let key = runner::identity::load_or_create(&runner_folder(dir.path()), "runner-1").unwrap();
         server.register("runner-1", &key).await;
-        let casey = server.person(PrincipalKind::Agent, "Casey", &[Scope::ProposalCreate, Scope::LogRead]).await;
+        let casey = server.agent("Casey").await;
         server.admin().submit_intent(&proposals::intent("the-intent", "Write")).await.unwrap();
-        let ruled = casey.submit_proposal(&proposals::write("l-1", "written.txt", "by a warrant\n")).await.unwrap();
-        let job_id = ruled.job_id.unwrap().to_string();
-        Self { dir, server, project, job_id }
+        let mut stage = Self { dir, server, project, casey, job_id: String::new() };
+        stage.propose("l-1", "written.txt", "by a warrant\n").await;
+        stage
+    }
+
+    /// One more job; from here on this is the one that is looked at.
+    async fn propose(&mut self, id: &str, path: &str, content: &str) {
+        let ruled = self.casey.submit_proposal(&proposals::write(id, path, content)).await.unwrap();
+        self.job_id = ruled.job_id.unwrap().to_string();
     }
 
     fn command(&self, url: &str) -> Command {
@@ -97,11 +103,31 @@ async fn lying(server: &Server, lie: impl Fn(Warrant) -> Warrant + Send + Sync +
 
 #[tokio::test(flavor = "multi_thread")]
 async fn a_runner_acts_on_an_honest_warrant_through_whomever_it_comes() {
-    let stage = Stage::set().await;
+    let mut stage = Stage::set().await;
     let honest = lying(&stage.server, |warrant| warrant).await;
-    let _runner = stage.runner(&honest.url());
+    let runner = stage.runner(&honest.url());
     assert_eq!(stage.ended().await.0, "completed");
     assert_eq!(fs::read_to_string(stage.project.join("written.txt")).unwrap(), "by a warrant\n");
+    // Killed and started again, it goes on from the head that it saw.
+    drop(runner);
+    stage.propose("l-2", "second.txt", "again\n").await;
+    let _runner = stage.runner(&stage.server.url());
+    assert_eq!(stage.ended().await.0, "completed");
+    assert_eq!(fs::read_to_string(stage.project.join("second.txt")).unwrap(), "again\n");
+}
+
+#[tokio::test(flavor = "multi_thread")]
+async fn a_runner_refuses_work_whose_input_was_erased() {
+    let mut stage = Stage::set().await;
+    stage.propose("l-2", "long.txt", &"a line\n".repeat(500)).await;
+    let stored: Vec<PathBuf> = data::files(&stage.server.dir().join("content"));
+    let sha256 = stored[0].file_name().unwrap().to_str().unwrap().parse().unwrap();
+    stage.server.admin().erase_body(&sha256, "before anybody worked on it").await.unwrap();
+    let _runner = stage.runner(&stage.server.url());
+    let (status, detail) = stage.ended().await;
+    assert_eq!(status, "rejected");
+    assert!(detail.contains("bodies_open_commitments"), "{detail}");
+    assert!(!stage.project.join("long.txt").exists());
 }
 
 #[tokio::test(flavor = "multi_thread")]
@@ -163,7 +189,7 @@ async fn a_runner_does_not_act_without_its_lease_or_on_what_is_not_in_the_log() 
 
 #[tokio::test(flavor = "multi_thread")]
 async fn a_runner_refuses_for_good_a_server_that_hands_out_a_lease_twice() {
-    let stage = Stage::set().await;
+    let mut stage = Stage::set().await;
     let (folder, keys) = (stage.server.dir().to_owned(), StolenKeys::export(stage.server.dir()));
     let first: Arc<Mutex<Option<Warrant>>> = Arc::default();
     let real = stage.server.url().strip_prefix("http://").unwrap().parse().unwrap();
@@ -189,8 +215,7 @@ async fn a_runner_refuses_for_good_a_server_that_hands_out_a_lease_twice() {
     })
     .await;
     // A second job, so that there is a second answer.
-    let casey = stage.server.agent("Casey").await;
-    casey.submit_proposal(&proposals::write("l-2", "second.txt", "never\n")).await.unwrap();
+    stage.propose("l-2", "second.txt", "never\n").await;
     let output = binary::run(&mut stage.command(&liar.url()));
     let said = String::from_utf8_lossy(&output.stderr).into_owned();
     assert_eq!(output.status.code(), Some(1), "{said}");

@@ -240,6 +240,36 @@ async fn a_stream_goes_on_exactly_where_it_broke() {
     assert_eq!(bad.status, 400);
 }
 
+/// The processes that a process started.
+fn children(pid: u32) -> Vec<u32> {
+    let tasks = fs::read_dir(format!("/proc/{pid}/task")).unwrap().map(|task| task.unwrap().path().join("children"));
+    let listed: Vec<String> = tasks.map(|path| fs::read_to_string(path).unwrap()).collect();
+    listed.iter().flat_map(|list| list.split_whitespace()).map(|pid| pid.parse().unwrap()).collect()
+}
+
+#[tokio::test(flavor = "multi_thread")]
+async fn a_runner_does_not_outlive_the_server_that_started_it() {
+    for kill in [true, false] {
+        let (_dir, _project, server) = up().await;
+        let runners = children(server.pid());
+        assert_eq!(runners.len(), 1, "{runners:?}");
+        if kill {
+            server.kill();
+        } else {
+            // As soon as it listens it also hears that it should end.
+            server.stop().await;
+        }
+        // It hears of a death by a signal, and ends in its own time.
+        let gone = async {
+            let proc = PathBuf::from(format!("/proc/{}", runners[0]));
+            while fs::read_to_string(proc.join("status")).is_ok_and(|status| !status.contains("State:\tZ")) {
+                tokio::time::sleep(Duration::from_millis(5)).await;
+            }
+        };
+        tokio::time::timeout(WAIT, gone).await.expect("the runner lives on");
+    }
+}
+
 #[tokio::test(flavor = "multi_thread")]
 async fn a_client_reads_its_own_writes() {
     let dir = tempfile::tempdir().unwrap();

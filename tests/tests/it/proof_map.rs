@@ -16,7 +16,7 @@ fn tests() -> BTreeSet<String> {
         .unwrap();
     let list = String::from_utf8(output.stdout).unwrap();
     let mut names = BTreeSet::new();
-    for path in list.lines().filter(|line| line.ends_with(".rs")) {
+    for path in list.lines().filter(|line| Path::new(line).extension().is_some_and(|e| e == "rs")) {
         let Ok(text) = fs::read_to_string(Path::new(ROOT).join(path)) else {
             continue;
         };

@@ -217,7 +217,7 @@ impl World {
                 (JobState::Ready(0), false) => Some((job, None)),
                 _ => None,
             };
-            jobs.filter_map(open).last()
+            jobs.rev().find_map(open)
         })
     }
 

@@ -18,7 +18,7 @@ fn secrets() -> [(&'static str, String); 4] {
     let letters = "wJalrXUtnFEMIK7MDENGbPxRfiCYzzQ9vT4k8LmN";
     [
         ("countersign_key", format!("cs_{hex}")),
-        ("github_token", format!("ghp_{}", &letters[..36])),
+        ("github_token", format!("ghp_{}", letters.split_at(36).0)),
         ("pem_private_key", format!("-----BEGIN PRIVATE KEY-----\n{letters}{letters}\n-----END PRIVATE KEY-----")),
         ("assigned_secret", format!("password = \"{letters}\"")),
     ]
@@ -72,7 +72,7 @@ async fn a_secret_in_a_proposal_is_denied_by_name_and_stored_nowhere() {
             let ruled = answer.json();
             assert_eq!(ruled["ruling"], "DENY", "{kind} at {pointer}: {ruled}");
             assert!(ruled["reasons"].as_array().unwrap().contains(&json!("SECRET_IN_COMMAND")), "{ruled}");
-            assert!(ruled.to_string().contains(&format!("{pointer}")) && ruled.to_string().contains(kind), "{ruled}");
+            assert!(ruled.to_string().contains(pointer) && ruled.to_string().contains(kind), "{ruled}");
             assert!(data::find(&answer.body, core(&secret)).is_none(), "the answer repeats the secret");
         }
         let mut compatible = proposals::bare("Casey", &format!("leak-{kind}-compat"), &["READ_REPO"], &json!([]));

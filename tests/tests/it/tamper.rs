@@ -109,19 +109,19 @@ async fn a_journal_that_ends_before_the_published_head_is_refused() {
     let last = segment.frames.last().unwrap();
     let ends = published - last.leaves.len();
     let whole = last.range.clone();
-    let shorten: [(&str, &dyn Fn(&fs::File)); 3] = [
-        ("the file cut off before the last frame", &|file| file.set_len(whole.start.try_into().unwrap()).unwrap()),
-        ("the file cut off within the last frame", &|file| {
-            file.set_len(u64::try_from(whole.end).unwrap() - 100).unwrap()
-        }),
-        ("zeros in its place", &|file| {
-            file.write_all_at(&vec![0; whole.len()], whole.start.try_into().unwrap()).unwrap()
-        }),
-    ];
-    for (what, shorten) in shorten {
+    let start = u64::try_from(whole.start).unwrap();
+    let within = u64::try_from(whole.end).unwrap() - 100;
+    let zeros = vec![0; whole.len()];
+    for what in ["the file cut off before the last frame", "the file cut off within it", "zeros in its place"] {
         let copy = data::copy(honest.path());
         let path = data::segments(copy.path()).remove(0).path;
-        shorten(&fs::OpenOptions::new().write(true).open(&path).unwrap());
+        let file = fs::OpenOptions::new().write(true).open(&path).unwrap();
+        match what {
+            "zeros in its place" => file.write_all_at(&zeros, start).unwrap(),
+            "the file cut off within it" => file.set_len(within).unwrap(),
+            _ => file.set_len(start).unwrap(),
+        }
+        drop(file);
         let refused = Start::serve(copy.path()).attempt().await.unwrap_err();
         assert_eq!(refused.code, Some(1), "{what}: {}", refused.said);
         let name = path.file_name().unwrap().to_str().unwrap();
@@ -132,6 +132,31 @@ async fn a_journal_that_ends_before_the_published_head_is_refused() {
         verdict.assert_invalid_at(ends.try_into().unwrap());
         assert_eq!(verdict.rule(), "journal_ends_short", "{what}");
     }
+}
+
+#[tokio::test(flavor = "multi_thread")]
+async fn a_last_frame_that_was_cut_before_it_was_published_is_dropped_and_reported() {
+    let honest = stopped().await;
+    let before = u64::try_from(data::leaves(honest.path()).len()).unwrap();
+    // Heads are published about once a second, so an event that was written just before the death is in none of them.
+    let server = Server::serve(honest.path()).await;
+    let done = server.admin().submit_intent(&proposals::intent("at-the-end", &"x".repeat(900))).await.unwrap();
+    server.kill();
+    assert_eq!(done.seq.get(), before);
+    let note = fs::read_to_string(honest.path().join("public/checkpoint")).unwrap();
+    assert_eq!(note.lines().nth(1), Some(before.to_string().as_str()), "the head was published at once");
+    // Of its sectors the last one did not reach the disk.
+    let segment = data::segments(honest.path()).remove(0);
+    let last = segment.frames.last().unwrap().range.clone();
+    let from = (last.end - 1) / 512 * 512;
+    let file = fs::OpenOptions::new().write(true).open(&segment.path).unwrap();
+    file.write_all_at(&vec![0; last.end - from], from.try_into().unwrap()).unwrap();
+    drop(file);
+    let server = Server::serve(honest.path()).await;
+    assert!(server.said().contains(&format!("from event {before} on")), "{}", server.said());
+    assert_eq!(size(&server).await, before);
+    server.stop().await;
+    verify(honest.path(), "replay").assert_valid();
 }
 
 #[tokio::test(flavor = "multi_thread")]
