@@ -6,6 +6,7 @@ use crate::ingest;
 use crate::native::jobs::leased;
 use crate::native::receipts::group;
 use domain::event::{Event, EventData};
+use domain::id::AnyKeyId;
 use proof::index::{LeafIndex, TreeSize};
 use schemas::body::Body;
 use schemas::job::{Consistency, Warrant};
@@ -28,11 +29,14 @@ pub(crate) fn warrant(app: &App, lease: &Event, seen: TreeSize) -> Result<Warran
         (runner, state.proposal(&minted.job.proposal_id).map(|record| record.submitted))
     });
     indices.push(runner.ok_or_else(broken)?);
-    indices.extend(group(app, proposal.ok_or_else(broken)?)?);
+    let submitted = proposal.ok_or_else(broken)?;
+    indices.extend(group(app, submitted)?);
+    let proposer = ingest::event_at(app, submitted)?.header.actor.key_id;
+    indices.extend(key_event(app, &proposer));
     for approval in &minted.approvals {
         indices.push(*approval);
         let key_id = ingest::event_at(app, *approval)?.header.actor.key_id;
-        indices.extend(app.ledger.with_state(|state| state.key(key_id.as_str()).map(|record| record.created)));
+        indices.extend(key_event(app, &key_id));
     }
 
     let mut bodies = Vec::new();
@@ -45,6 +49,11 @@ pub(crate) fn warrant(app: &App, lease: &Event, seen: TreeSize) -> Result<Warran
     let new = proved_size(&receipt)?;
     let consistency = Consistency { old: seen, new, path: app.ledger.consistency(seen, new)? };
     Ok(Warrant { job_id, receipt, consistency, bodies })
+}
+
+/// Where a key was created.
+fn key_event(app: &App, key_id: &AnyKeyId) -> Option<LeafIndex> {
+    app.ledger.with_state(|state| state.key(key_id.as_str()).map(|record| record.created))
 }
 
 /// The size of the checkpoint that a receipt was made under.

@@ -18,11 +18,11 @@ pub use risk::floor as risk_floor;
 
 use crate::effect::Effects;
 use crate::envelope::{DeploymentEnvelope, EnvelopeError};
-use crate::event::decision::Ruling;
+use crate::event::decision::{Required, Ruling};
 use crate::event::proposal::{Action, ExecutionMode, Finding, Proposal};
 use crate::event::{Actor, PrincipalKind};
 use crate::limits;
-use crate::policy::{AgentProfile, Policy};
+use crate::policy::{AgentProfile, Bundle, Policy};
 use crate::reason::Reason;
 use proof::index::TreeSize;
 use serde::{Deserialize, Serialize};
@@ -212,6 +212,13 @@ pub fn run(input: &GateInput<'_>) -> Vec<GateReport> {
 /// The strictest ruling; no gate at all denies.
 pub fn strictest(reports: &[GateReport]) -> Ruling {
     reports.iter().map(|r| r.ruling).max().unwrap_or(Ruling::Deny)
+}
+
+/// The approvals that a proposal needs once a human must say: the most that any of its effects asks for.
+pub fn required_approvals(proposal: &Proposal, bundle: &Bundle) -> Required {
+    let rules: Vec<_> = proposal.effects.iter().filter_map(|e| bundle.effects.get(e)).collect();
+    let count = rules.iter().filter_map(|rule| rule.approvals).max().unwrap_or(0).max(bundle.approvals.required);
+    Required { count, signed: rules.iter().any(|rule| rule.signed_approval) }
 }
 
 /// What an approver is shown, and signs the digest of.

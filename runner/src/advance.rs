@@ -3,7 +3,10 @@
 use crate::warrant::{Pins, Refusal, genesis};
 use client::Client;
 use domain::authored::SeenHead;
+use domain::manifest::Manifest;
+use domain::policy::{Bundle, Policy};
 use proof::checkpoint::Checkpoint;
+use proof::hash::sha256;
 use proof::index::LeafIndex;
 use proof::merkle::verify_consistency;
 use proof::note::VerifierKey;
@@ -36,13 +39,20 @@ pub(crate) struct Known {
     pub(crate) origin: String,
     /// The head that this runner may now say it has seen.
     pub(crate) head: SeenHead,
+    /// The policy in force, with this runner's manifest.
+    pub(crate) policy: Policy,
 }
 
 /// Verifies the genesis under the pinned root, and that the server's head extends the last one seen.
 ///
 /// # Errors
 /// If the server cannot be reached, or if any of it does not hold.
-pub(crate) async fn advance(client: &Client, pins: &Pins, seen: SeenHead) -> Result<Known, AdvanceError> {
+pub(crate) async fn advance(
+    client: &Client,
+    pins: &Pins,
+    manifest: &Manifest,
+    seen: SeenHead,
+) -> Result<Known, AdvanceError> {
     let refuse = |condition, detail: &dyn fmt::Display| AdvanceError::Refused(Refusal::new(condition, detail));
     let receipt = client.event_receipt(LeafIndex::new(0)).await.map_err(AdvanceError::Server)?;
     let created = genesis(&receipt, pins).map_err(AdvanceError::Refused)?;
@@ -54,5 +64,11 @@ pub(crate) async fn advance(client: &Client, pins: &Pins, seen: SeenHead) -> Res
     verify_consistency(seen.size, &seen.root, checkpoint.size, &checkpoint.root, &proof.path)
         .map_err(|e| refuse("consistent_with_last_head", &e))?;
     let head = SeenHead { size: checkpoint.size, root: checkpoint.root };
-    Ok(Known { origin: created.genesis.origin, head })
+    let digest = created.genesis.policy;
+    let blob = client.blob(&digest).await.map_err(AdvanceError::Server)?;
+    if sha256(&blob) != digest {
+        return Err(refuse("policy", &"the blob is not the bundle that genesis names"));
+    }
+    let bundle = Bundle::parse(&blob).map_err(|e| refuse("policy", &e))?;
+    Ok(Known { origin: created.genesis.origin, head, policy: Policy::new(bundle, manifest.clone()) })
 }

@@ -12,6 +12,7 @@ use domain::authored::{self, SeenHead, StatementKind};
 use domain::event::job::LeaseRequest;
 use domain::event::proposal::ExecutionMode;
 use domain::manifest::Manifest;
+use domain::policy::Policy;
 use domain::reason::Reason;
 use domain::time::Timestamp;
 use proof::key::SecretKey;
@@ -99,9 +100,9 @@ impl Service {
             };
             match step {
                 Ok(None) => pause = PAUSE,
-                Ok(Some((origin, warrant))) => {
+                Ok(Some((origin, policy, warrant))) => {
                     pause = PAUSE;
-                    self.carry_out(&origin, warrant).await?;
+                    self.carry_out(&origin, &policy, warrant).await?;
                 }
                 Err(Trouble::Forked(refusal)) => return Err(ServiceError::Forked(refusal)),
                 Err(Trouble::Folder(error)) => return Err(ServiceError::Folder(error)),
@@ -119,14 +120,16 @@ impl Service {
     }
 
     /// One lease request; catches up with the log first when it must.
-    async fn lease(&self, known: &mut Option<Known>) -> Result<Option<(String, Warrant)>, Trouble> {
+    async fn lease(&self, known: &mut Option<Known>) -> Result<Option<(String, Policy, Warrant)>, Trouble> {
         let seen = self.heads.read().map_err(Trouble::Folder)?;
-        let origin = match known {
-            Some(known) => known.origin.clone(),
+        let (origin, policy) = match known {
+            Some(known) => (known.origin.clone(), known.policy.clone()),
             None => {
-                let caught_up = advance(&self.client, &self.pins, seen).await.map_err(Trouble::of_advance)?;
+                let caught_up =
+                    advance(&self.client, &self.pins, &self.manifest, seen).await.map_err(Trouble::of_advance)?;
                 self.heads.write(caught_up.head).map_err(Trouble::Folder)?;
-                known.insert(caught_up).origin.clone()
+                let known = known.insert(caught_up);
+                (known.origin.clone(), known.policy.clone())
             }
         };
         let seen = self.heads.read().map_err(Trouble::Folder)?;
@@ -139,7 +142,7 @@ impl Service {
             .map_err(|e| Trouble::Passing(e.to_string()))?;
         match self.client.lease(envelope, WAIT).await {
             Ok(None) => Ok(None),
-            Ok(Some(warrant)) => Ok(Some((origin, warrant))),
+            Ok(Some(warrant)) => Ok(Some((origin, policy, warrant))),
             // An answer was lost on its way: catch up, and ask again with a newer head.
             Err(error) if error.reason() == Some(Reason::LeaseReplayed.code()) => {
                 *known = None;
@@ -149,9 +152,9 @@ impl Service {
         }
     }
 
-    async fn carry_out(&self, origin: &str, warrant: Warrant) -> Result<(), ServiceError> {
+    async fn carry_out(&self, origin: &str, policy: &Policy, warrant: Warrant) -> Result<(), ServiceError> {
         let seen = self.heads.read().map_err(ServiceError::Folder)?;
-        let verified = match warrant::verify(&warrant, &self.pins, seen, &self.manifest, wall()) {
+        let verified = match warrant::verify(&warrant, &self.pins, seen, policy, wall()) {
             Ok(verified) => verified,
             Err(refusal) => {
                 self.note(&format!("job {} refused: {refusal}", warrant.job_id));

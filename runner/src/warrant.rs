@@ -5,12 +5,14 @@
 //!    event key that genesis names;
 //! 3. that checkpoint extends the last head this runner saw;
 //! 4. root registered this runner with this key;
-//! 5. a decision allows exactly this job, and the approvals it rests on were given by people who may give them;
+//! 5. a decision allows exactly this job, it is the one that the gates make of the proposal, and the approvals it rests on
+//!    were given by people who may give them;
 //! 6. the lease is in this runner's name, for this job, by the very request that it answers, and has not lapsed;
 //! 7. the manifest and the deployment envelope are those that were decided on, and every tool fits them;
 //! 8. every input's body opens its commitment.
 
 mod approvals;
+mod ruling;
 mod story;
 
 use domain::authored::{SeenHead, StatementKind, check};
@@ -18,6 +20,7 @@ use domain::event::job::{Job, JobLeased};
 use domain::event::proposal::Action;
 use domain::gate;
 use domain::manifest::Manifest;
+use domain::policy::Policy;
 use domain::time::Timestamp;
 use proof::commitment::Commitment;
 use proof::index::LeafIndex;
@@ -116,21 +119,22 @@ impl VerifiedWarrant {
     }
 }
 
-/// Verifies a warrant. `seen` is the last head this runner saw, `manifest` the manifest it can run, `now` its own clock.
+/// Verifies a warrant. `seen` is the last head this runner saw, `policy` the bundle in force with the manifest it can run,
+/// `now` its own clock.
 pub fn verify(
     warrant: &Warrant,
     pins: &Pins,
     seen: SeenHead,
-    manifest: &Manifest,
+    policy: &Policy,
     now: Timestamp,
 ) -> Result<VerifiedWarrant, Refusal> {
     let story = Story::open(warrant, pins)?;
     let head = extends(warrant, &story, seen)?;
     story.registered(pins)?;
     let (lease_at, lease) = story.lease(&warrant.job_id)?;
-    let job = decided(&story, &lease)?;
+    let job = decided(&story, &lease, policy)?;
     leased_to(&story, &lease, pins, seen, now)?;
-    fits(&job, manifest)?;
+    fits(&job, policy.manifest())?;
     let actions = job.actions.iter().map(|action| clear(action, warrant)).collect::<Result<Vec<_>, _>>()?;
     Ok(VerifiedWarrant { job, lease: lease_at, attempt: lease.attempt, expires: lease.expires, head, actions })
 }
@@ -150,7 +154,7 @@ fn extends(warrant: &Warrant, story: &Story, seen: SeenHead) -> Result<SeenHead,
 }
 
 /// That governance allowed exactly this job.
-fn decided(story: &Story, lease: &JobLeased) -> Result<Job, Refusal> {
+fn decided(story: &Story, lease: &JobLeased, policy: &Policy) -> Result<Job, Refusal> {
     let refuse = |detail: &str| Refusal::new("decision_allows_job", detail);
     let created = story.job(&lease.job_id)?;
     let job = &created.job;
@@ -182,7 +186,7 @@ fn decided(story: &Story, lease: &JobLeased) -> Result<Job, Refusal> {
     if envelope != job.deployment_envelope || envelope.hash() != job.envelope_hash {
         return Err(Refusal::new("deployment_envelope", "the envelope or its hash is not the one that was decided on"));
     }
-    approvals::check(story, &created, decision, proposal)?;
+    approvals::check(story, &created, decision, proposal, policy)?;
     Ok(job.clone())
 }
 

@@ -6,7 +6,7 @@ use crate::ENGINE;
 use crate::command::{Caller, Rejection};
 use crate::effect::{Effect, Effects};
 use crate::event::approval::{ApprovalRequested, Challenge};
-use crate::event::decision::{DecisionRecorded, Required, Ruling, Stage};
+use crate::event::decision::{DecisionRecorded, Ruling, Stage};
 use crate::event::key::{NewKey, Scope};
 use crate::event::proposal::{Finding, Proposal, ProposalSubmitted};
 use crate::event::{EventData, Subject};
@@ -191,14 +191,7 @@ fn decision(proposal: &Proposal, reports: &[GateReport], ruling: Ruling, context
         manifest: context.policy.manifest_digest(),
         action_digest: proposal.action_digest(),
         allowed_effects,
-        required: (ruling == Ruling::RequireHuman).then(|| required(proposal, context.policy.bundle())),
+        required: (ruling == Ruling::RequireHuman).then(|| gate::required_approvals(proposal, context.policy.bundle())),
         approvals: Vec::new(),
     }
-}
-
-/// The most that any of the effects asks for.
-fn required(proposal: &Proposal, bundle: &Bundle) -> Required {
-    let rules: Vec<_> = proposal.effects.iter().filter_map(|e| bundle.effects.get(e)).collect();
-    let count = rules.iter().filter_map(|rule| rule.approvals).max().unwrap_or(0).max(bundle.approvals.required);
-    Required { count, signed: rules.iter().any(|rule| rule.signed_approval) }
 }

@@ -6,14 +6,16 @@ use domain::authored::StatementKind;
 use domain::event::approval::{ApprovalAnswered, Strength, Verb};
 use domain::event::decision::{DecisionRecorded, Ruling, Stage};
 use domain::event::job::JobCreated;
-use domain::event::key::{Credential, NewKey};
+use domain::event::key::{Credential, NewKey, Scope};
 use domain::event::ledger::Profile;
 use domain::event::proposal::Proposal;
 use domain::event::{Actor, Event, EventData, PrincipalKind};
+use domain::policy::Policy;
 use proof::index::LeafIndex;
 
+/// A person may hold keys of several kinds: the name alone says who they are.
 fn all_distinct(actors: &[&Actor]) -> bool {
-    actors.iter().enumerate().all(|(i, actor)| actors.iter().skip(i + 1).all(|other| !actor.same_principal(other)))
+    actors.iter().enumerate().all(|(i, actor)| actors.iter().skip(i + 1).all(|other| actor.id != other.id))
 }
 
 /// Checks the approvals that a job rests on against what its first decision demanded.
@@ -22,6 +24,7 @@ pub(super) fn check(
     created: &JobCreated,
     decision: &DecisionRecorded,
     proposal: &Proposal,
+    policy: &Policy,
 ) -> Result<(), Refusal> {
     let refuse = |detail: String| Refusal::new("approvals", detail);
     if created.approvals != decision.approvals || created.job.human_approved == created.approvals.is_empty() {
@@ -35,6 +38,7 @@ pub(super) fn check(
         _ => None,
     });
     let asked = asked.ok_or_else(|| refuse("the first decision is missing".into()))?;
+    super::ruling::rederive(story, &proposal.proposal_id, asked, policy)?;
     match (&asked.required, decision.stage) {
         (None, Stage::Submission) if asked.ruling == Ruling::Allow && created.approvals.is_empty() => {
             return Ok(());
@@ -83,6 +87,11 @@ fn granted(
         return Err(refuse("only a human or an admin can approve".into()));
     }
     let (key, by_root) = key_of(story, actor).ok_or_else(|| refuse("the approver's key is missing".into()))?;
+    let usable =
+        key.scopes.contains(&Scope::ProposalApprove) && key.expires.is_none_or(|expires| event.header.time < expires);
+    if !usable {
+        return Err(refuse("the approver's key lacks the scope `proposal:approve`, or had expired".into()));
+    }
     match (&key.credential, &answered.authored) {
         (Credential::Ed25519(public), Some(authored)) => {
             domain::authored::check(authored, public, StatementKind::Answer, story.origin(), &answered.answer)
@@ -92,7 +101,9 @@ fn granted(
         _ => return Err(refuse("the yes is not signed as it should be".into())),
     }
     let (submitted, _) = story.submission(&job.proposal_id)?;
-    let proposer = submitted.header.actor.same_principal(actor);
+    let proposed_for = submitted.header.actor.on_behalf_of.as_ref();
+    let proposer =
+        submitted.header.actor.id == actor.id || proposed_for.is_some_and(|agent| agent.as_str() == actor.id.as_str());
     let lenient = story.profile() == Profile::Dev && actor.kind == PrincipalKind::Admin && answered.self_approved;
     if proposer && !lenient {
         return Err(refuse("nobody approves what they proposed".into()));
@@ -105,7 +116,7 @@ fn granted(
 }
 
 /// The actor's key as the log has it, and whether root enrolled it.
-fn key_of<'s>(story: &'s Story, actor: &Actor) -> Option<(&'s NewKey, bool)> {
+pub(super) fn key_of<'s>(story: &'s Story, actor: &Actor) -> Option<(&'s NewKey, bool)> {
     let of_genesis = story.genesis().genesis.keys.iter().find(|key| key.key_id == actor.key_id).map(|key| (key, true));
     let created = || {
         story.events().find_map(|(_, event)| match &event.data {

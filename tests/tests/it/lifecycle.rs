@@ -242,9 +242,10 @@ async fn a_stream_goes_on_exactly_where_it_broke() {
 
 /// The processes that a process started.
 fn children(pid: u32) -> Vec<u32> {
-    let tasks = fs::read_dir(format!("/proc/{pid}/task")).unwrap().map(|task| task.unwrap().path().join("children"));
-    let listed: Vec<String> = tasks.map(|path| fs::read_to_string(path).unwrap()).collect();
-    listed.iter().flat_map(|list| list.split_whitespace()).map(|pid| pid.parse().unwrap()).collect()
+    let all = fs::read_dir("/proc").unwrap().filter_map(|entry| entry.unwrap().file_name().to_str()?.parse().ok());
+    let parent = format!("PPid:\t{pid}\n");
+    all.filter(|pid: &u32| fs::read_to_string(format!("/proc/{pid}/status")).is_ok_and(|s| s.contains(&parent)))
+        .collect()
 }
 
 #[tokio::test(flavor = "multi_thread")]

@@ -13,6 +13,7 @@ use domain::event::job::LeaseRequest;
 use domain::event::key::Scope;
 use domain::event::{Event, EventData, PrincipalKind};
 use domain::manifest::Manifest;
+use domain::policy::Policy;
 use domain::time::Timestamp;
 use ledger::keys::KeyRole;
 use proof::{Leaf, LeafIndex};
@@ -37,6 +38,14 @@ struct Case {
 
 fn manifest() -> Manifest {
     Manifest::parse(founding::MANIFEST.as_bytes()).unwrap()
+}
+
+fn policy() -> Policy {
+    founding::policy()
+}
+
+fn with_manifest(manifest: Manifest) -> Policy {
+    Policy::new(founding::policy().bundle().clone(), manifest)
 }
 
 fn request(runner: &str) -> LeaseRequest {
@@ -85,7 +94,7 @@ impl Case {
     }
 
     fn check(&self, warrant: &Warrant) -> Result<VerifiedWarrant, Refusal> {
-        verify(warrant, &self.pins, self.seen, &manifest(), now())
+        verify(warrant, &self.pins, self.seen, &policy(), now())
     }
 
     /// The warrant that a server would hand out whose history was edited, with every signature and proof made again.
@@ -188,7 +197,7 @@ async fn a_lease_for_another_runner_or_key_is_refused() {
         [("runner-2", second.key.verifier()), ("runner-1", second.key.verifier()), ("runner-1", stranger.verifier())]
     {
         let pins = Pins { runner_id: id.parse().unwrap(), key: *key.key(), root: case.pins.root.clone() };
-        let refusal = verify(&case.warrant, &pins, case.seen, &manifest(), now()).unwrap_err();
+        let refusal = verify(&case.warrant, &pins, case.seen, &policy(), now()).unwrap_err();
         assert_eq!(refusal.condition, "runner_registered_by_root", "{refusal}");
     }
     // The server registers a key of its own under the runner's name. Even a runner that has seen nothing yet will not have
@@ -199,7 +208,7 @@ async fn a_lease_for_another_runner_or_key_is_refused() {
     registered.consistency.old = proof::TreeSize::ZERO;
     registered.consistency.path = Vec::new();
     let pins = Pins { key: *stranger.verifier().key(), ..case.pins.clone() };
-    let refusal = verify(&registered, &pins, SeenHead::empty(), &manifest(), now()).unwrap_err();
+    let refusal = verify(&registered, &pins, SeenHead::empty(), &policy(), now()).unwrap_err();
     assert_eq!(refusal.condition, "runner_registered_by_root", "{refusal}");
 }
 
@@ -244,7 +253,7 @@ async fn a_head_of_another_history_is_refused() {
 async fn a_lease_that_has_lapsed_is_refused() {
     let case = Case::new().await;
     let expires = case.check(&case.warrant).unwrap().expires();
-    let at = |now| verify(&case.warrant, &case.pins, case.seen, &manifest(), now);
+    let at = |now| verify(&case.warrant, &case.pins, case.seen, &policy(), now);
     assert!(at(Timestamp::from_ms(expires.as_ms() - 1)).is_ok());
     for late in [expires, expires.plus_ms(1), expires.plus_ms(86_400_000)] {
         let refusal = at(late).unwrap_err();
@@ -258,7 +267,7 @@ async fn another_root_is_refused_whatever_it_signed() {
     let (case, other) = (Case::new().await, Case::new().await);
     case.assert_refused(&other.warrant, "genesis_under_pinned_root", "another ledger's");
     let pins = Pins { root: other.pins.root.clone(), ..case.pins.clone() };
-    let refusal = verify(&case.warrant, &pins, case.seen, &manifest(), now()).unwrap_err();
+    let refusal = verify(&case.warrant, &pins, case.seen, &policy(), now()).unwrap_err();
     assert_eq!(refusal.condition, "genesis_under_pinned_root", "{refusal}");
     // A genesis that names the right root, which never signed it.
     let named = case.forged(|p| p[0]["data"]["genesis"]["profile"] = json!("prod"));
@@ -423,7 +432,7 @@ async fn a_runner_with_another_manifest_refuses() {
     let mut other: Value = serde_json::from_str(founding::MANIFEST).unwrap();
     other["tools"]["file_write"]["timeout_seconds"] = json!(31);
     let other = Manifest::parse(other.to_string().as_bytes()).unwrap();
-    let refusal = verify(&case.warrant, &case.pins, case.seen, &other, now()).unwrap_err();
+    let refusal = verify(&case.warrant, &case.pins, case.seen, &with_manifest(other), now()).unwrap_err();
     assert_eq!(refusal.condition, "manifest", "{refusal}");
 }
 
@@ -434,7 +443,7 @@ async fn a_warrant_is_good_for_one_run() {
     // What the runner remembers before it runs anything.
     let after = verified.head();
     assert!(after.size > case.seen.size);
-    let refusal = verify(&case.warrant, &case.pins, after, &manifest(), now()).unwrap_err();
+    let refusal = verify(&case.warrant, &case.pins, after, &policy(), now()).unwrap_err();
     assert_eq!(refusal.condition, "consistent_with_last_head", "{refusal}");
     // The same lease once more under a newer head, which does extend what the runner has seen, while it has not lapsed.
     case.server.admin().submit_intent(&proposals::intent("later", "Time goes by")).await.unwrap();
@@ -442,6 +451,6 @@ async fn a_warrant_is_good_for_one_run() {
     let mut again = case.from(&history, case.warrant.receipt.entries.iter().map(|entry| entry.index));
     again.consistency.old = after.size;
     again.consistency.path = history.consistency(after.size);
-    let refusal = verify(&again, &case.pins, after, &manifest(), now()).expect_err("the runner would act twice");
+    let refusal = verify(&again, &case.pins, after, &policy(), now()).expect_err("the runner would act twice");
     assert_eq!(refusal.condition, "lease_answers_request", "{refusal}");
 }
