@@ -72,7 +72,6 @@ reasons! {
     SignatureInvalid = "SIGNATURE_INVALID", "the statement's signature does not verify under the key it names";
     StatementMismatch = "STATEMENT_MISMATCH", "the signed statement does not say what the request says";
     ContentConflict = "CONTENT_CONFLICT", "the id was used before with other content";
-    IntentUnknown = "INTENT_UNKNOWN", "there is no such intent";
     ProposalUnknown = "PROPOSAL_UNKNOWN", "there is no such proposal";
     NotPending = "NOT_PENDING", "the proposal is not waiting for a human";
     AlreadyAnswered = "ALREADY_ANSWERED", "this approver has answered already";
@@ -91,6 +90,7 @@ reasons! {
     LeaseReplayed = "LEASE_REPLAYED", "the lease request is older than the runner's last lease";
     LeaseOpen = "LEASE_OPEN", "the lease has not expired yet";
     WarrantRequired = "WARRANT_REQUIRED", "a result without a warrant is accepted only for tools without effects";
+    WarrantRefused = "WARRANT_REFUSED", "the runner refused the warrant and ran nothing";
     ArtifactsMissing = "ARTIFACTS_MISSING", "a completed job must name at least one artifact";
     AlreadyExists = "ALREADY_EXISTS", "it exists already";
     BlobUnknown = "BLOB_UNKNOWN", "there is no such body";

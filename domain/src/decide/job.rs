@@ -128,7 +128,7 @@ pub(super) fn record(
         proposal_id: record.proposal_id.clone(),
         attempt,
         result: Some(index_of(state, 0)),
-        reason: (result.status == ResultStatus::Rejected).then_some(Reason::WarrantRequired),
+        reason: (result.status == ResultStatus::Rejected).then_some(Reason::WarrantRefused),
     };
     let ended = match result.status {
         ResultStatus::Completed => EventData::JobCompleted(ended),

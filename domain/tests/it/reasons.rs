@@ -1,5 +1,5 @@
 //! Every reason is given by somebody: for each one that the domain gives there is a way to provoke it here, and the
-//! rest stand in a list of what only an edge can say.
+//! rest stand in a list of what is said elsewhere.
 
 use crate::material::{action, api_key, default_bundle, id, patch, plain, publish, read, report, secret};
 use crate::world::{World, by, decision, leased, minted};
@@ -15,8 +15,8 @@ use domain::event::result::{JobResult, ResultStatus};
 use domain::reason::Reason;
 use serde_json::json;
 
-/// Given by the edges: what a proposal names need not exist here, since an agent may act before its intent is stated.
-const EDGE_ONLY: [Reason; 1] = [Reason::IntentUnknown];
+/// Stands in `job.rejected` only: it refuses no command and is in no decision.
+const IN_ENDINGS_ONLY: [Reason; 1] = [Reason::WarrantRefused];
 
 type Outcome = Result<Vec<Sealed>, Rejection>;
 
@@ -319,13 +319,13 @@ fn provoked(reason: Reason) -> Outcome {
         | R::WarrantRequired
         | R::ArtifactsMissing
         | R::BlobUnknown => work_refusal(reason),
-        R::IntentUnknown => panic!("only an edge gives {reason}"),
+        R::WarrantRefused => panic!("only an ending gives {reason}"),
     }
 }
 
 #[test]
-fn every_reason_can_be_provoked_or_is_an_edges() {
-    for reason in Reason::ALL.iter().filter(|reason| !EDGE_ONLY.contains(reason)) {
+fn every_reason_can_be_provoked_or_stands_in_an_ending() {
+    for reason in Reason::ALL.iter().filter(|reason| !IN_ENDINGS_ONLY.contains(reason)) {
         let outcome = provoked(*reason);
         let given = given(&outcome);
         assert!(given.contains(reason), "{reason} was to be given, not {given:?}");

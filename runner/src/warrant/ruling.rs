@@ -32,7 +32,10 @@ pub(super) fn rederive(
     }
     if policy.manifest_digest() != asked.manifest {
         let (theirs, ours) = (asked.manifest, policy.manifest_digest());
-        return Err(Refusal::new("manifest", format!("it was decided under manifest {theirs}, this runner has {ours}")));
+        return Err(Refusal::new(
+            "manifest",
+            format!("it was decided under manifest {theirs}, this runner has {ours}"),
+        ));
     }
     if policy.bundle_digest() != asked.policy {
         return Err(refuse(format!(

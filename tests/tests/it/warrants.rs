@@ -161,10 +161,15 @@ async fn a_warrant_that_lacks_a_part_is_refused() {
         ("decision.recorded", "complete"),
         ("runner.registered", "runner_registered_by_root"),
         ("ledger.created", "genesis_under_pinned_root"),
-        ("key.created", "approvals"),
+        ("key.created", "ruling_rederived"),
     ] {
         case.assert_refused(&case.without(kind), condition, kind);
     }
+    // The proposer's key alone does not do: who said yes must have had one too.
+    let bobs = case.payloads.iter().rposition(|payload| payload["type"] == "key.created").unwrap();
+    let mut without_bob = case.warrant.clone();
+    without_bob.receipt.entries.retain(|entry| entry.index.get() != u64::try_from(bobs).unwrap());
+    case.assert_refused(&without_bob, "approvals", "the approver's key");
     let mut bodies = case.warrant.clone();
     bodies.bodies.clear();
     case.assert_refused(&bodies, "bodies_open_commitments", "no body");
@@ -333,7 +338,12 @@ async fn work_that_nobody_approved_is_refused() {
         let first = granted - 2;
         p[first]["data"]["required"]["count"] = json!(2);
     });
-    case.assert_refused(&twice, "approvals", "one yes where two were asked for");
+    case.assert_refused(&twice, "ruling_rederived", "one yes where two were asked for");
+    let none_asked = case.forged(|p| {
+        let first = granted - 2;
+        p[first]["data"]["required"]["count"] = json!(0);
+    });
+    case.assert_refused(&none_asked, "ruling_rederived", "no yes is asked for");
     let denied = case.forged(|p| p[decision]["data"]["ruling"] = json!("DENY"));
     case.assert_refused(&denied, "decision_allows_job", "a denial");
 }
@@ -390,9 +400,31 @@ async fn other_work_than_was_decided_on_is_refused() {
     case.assert_refused(&other, "bodies_open_commitments", "another salt");
 }
 
+/// A proposal by API key is the server's word, so a server with its keys can invent one; and it can write that it was
+/// allowed, with whatever digests belong to it. Makes such a warrant of an honest one.
+fn invented(case: &Case, edit: impl Fn(&mut Value)) -> Warrant {
+    case.forged(|p| {
+        let submitted = p.iter().position(|payload| payload["type"] == "proposal.submitted").unwrap();
+        edit(&mut p[submitted]["data"]);
+        let event = Event::from_value(p[submitted].clone()).unwrap();
+        let EventData::ProposalSubmitted(data) = event.data else { panic!("no proposal") };
+        let (proposal, digest) = (p[submitted]["data"]["proposal"].clone(), json!(data.proposal.action_digest()));
+        let (decision, job) = (submitted + 1, submitted + 2);
+        p[decision]["data"]["action_digest"] = digest.clone();
+        p[decision]["data"]["allowed_effects"] = proposal["effects"].clone();
+        let minted = &mut p[job]["data"]["job"];
+        minted["action_digest"] = digest;
+        for member in ["effects", "actions", "agent"] {
+            minted[member] = proposal[member].clone();
+        }
+        if let Some(class) = proposal.get("reversibility_class") {
+            minted["reversibility_class"] = class.clone();
+        }
+    })
+}
+
 #[tokio::test(flavor = "multi_thread")]
-async fn reading_secrets_is_refused_even_if_all_else_allows_it() {
-    // A proposal by API key is the server's word, so a server with its keys can invent one, and allow it.
+async fn a_decision_that_the_gates_do_not_make_is_refused_whoever_signed_it() {
     let dir = tempfile::tempdir().unwrap();
     let server = Server::serve(dir.path()).await;
     let casey = server.agent("Casey").await;
@@ -408,22 +440,34 @@ async fn reading_secrets_is_refused_even_if_all_else_allows_it() {
         key: *runner.key.verifier().key(),
     };
     let case = Case { _dir: dir, server, warrant, pins, runner, seen, keys, payloads };
-    case.check(&case.warrant).unwrap();
-    let forged = case.forged(|p| {
-        let submitted = p.iter().position(|payload| payload["type"] == "proposal.submitted").unwrap();
-        let both = json!(["READ_REPO", "READ_SECRETS"]);
-        p[submitted]["data"]["proposal"]["effects"] = both.clone();
-        let event = Event::from_value(p[submitted].clone()).unwrap();
-        let EventData::ProposalSubmitted(data) = event.data else { panic!("no proposal") };
-        let digest = json!(data.proposal.action_digest());
-        let (decision, job) = (submitted + 1, submitted + 2);
-        p[decision]["data"]["action_digest"] = digest.clone();
-        p[decision]["data"]["allowed_effects"] = both.clone();
-        p[job]["data"]["job"]["action_digest"] = digest;
-        p[job]["data"]["job"]["effects"] = both;
+    // What would have been allowed anyway may be invented; nothing else.
+    case.check(&invented(&case, |data| data["proposal"]["summary"] = json!("another summary"))).unwrap();
+    let lies: [(&str, fn(&mut Value)); 8] = [
+        ("secrets", |data| data["proposal"]["effects"] = json!(["READ_REPO", "READ_SECRETS"])),
+        ("an effect that nobody knows", |data| data["proposal"]["effects"] = json!(["READ_REPO", "TELEPORT"])),
+        ("an effect out of scope", |data| data["proposal"]["effects"] = json!(["DEPLOY", "READ_REPO"])),
+        ("no effect", |data| data["proposal"]["effects"] = json!([])),
+        ("a change without a way back", |data| data["proposal"]["effects"] = json!(["READ_REPO", "WRITE_PATCH"])),
+        ("more risk than the agent may take", |data| data["proposal"]["risk_score"] = json!(0.9)),
+        ("an irreversible act", |data| data["proposal"]["reversibility_class"] = json!("IRREVERSIBLE")),
+        ("a secret that a sensor found", |data| data["findings"] = json!([{"kind": "jwt", "place": "/summary"}])),
+    ];
+    for (what, lie) in lies {
+        case.assert_refused(&invented(&case, lie), "ruling_rederived", what);
+    }
+    // Nor does it help to forge what the gates said.
+    let mut forged = case.payloads.clone();
+    let decision = forged.iter().position(|payload| payload["type"] == "decision.recorded").unwrap();
+    forged[decision]["data"]["gates"][4]["facts"]["max"] = json!(1);
+    let history = History::new(&case.keys, case.keys.chain(forged));
+    let warrant = case.from(&history, case.warrant.receipt.entries.iter().map(|entry| entry.index));
+    case.assert_refused(&warrant, "ruling_rederived", "a gate's report");
+    // By another policy than the one that the runner knows.
+    let policy = case.forged(|p| {
+        p[decision]["data"]["policy"] = json!("7".repeat(64));
+        p[decision + 1]["data"]["job"]["policy"] = json!("7".repeat(64));
     });
-    let refusal = case.check(&forged).unwrap_err();
-    assert!(refusal.detail.contains("READ_SECRETS"), "{refusal}");
+    case.assert_refused(&policy, "ruling_rederived", "another policy");
 }
 
 #[tokio::test(flavor = "multi_thread")]
