@@ -12,6 +12,7 @@ mod bad_input;
 mod compat;
 mod crash;
 mod demo;
+mod fixtures;
 mod forged;
 mod liar;
 mod lifecycle;
