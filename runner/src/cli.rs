@@ -34,9 +34,9 @@ pub struct Arguments {
     /// The tool manifest; the default one otherwise
     #[arg(long, value_name = "FILE")]
     manifest: Option<PathBuf>,
-    /// End when the process that started this one ends
-    #[arg(long)]
-    parent_death: bool,
+    /// End when this process ends, which started this one
+    #[arg(long, value_name = "PID")]
+    parent_death: Option<i32>,
     /// Print the runner's public key, to be registered, and end
     #[arg(long)]
     show_key: bool,
@@ -57,17 +57,16 @@ pub fn run(arguments: &Arguments) -> ExitCode {
 }
 
 /// Asks the kernel to end this process when the one that started it ends.
-fn die_with_parent() -> Result<(), String> {
-    use rustix::process::{Signal, getppid, set_parent_process_death_signal};
-    let parent = getppid();
+fn die_with(parent: i32) -> Result<(), String> {
+    use rustix::process::{Pid, Signal, getppid, set_parent_process_death_signal};
     set_parent_process_death_signal(Some(Signal::TERM)).map_err(|e| e.to_string())?;
-    // If it ended in between, nobody will be told.
-    if getppid() == parent { Ok(()) } else { Err("the process that started this one has ended".into()) }
+    // If it has ended already, nobody will be told, and this process has another parent now.
+    if getppid() == Pid::from_raw(parent) { Ok(()) } else { Err("the process that started this one has ended".into()) }
 }
 
 fn start(arguments: &Arguments) -> Result<(), String> {
-    if arguments.parent_death {
-        die_with_parent()?;
+    if let Some(parent) = arguments.parent_death {
+        die_with(parent)?;
     }
     let make = |path: &PathBuf| std::fs::create_dir_all(path).map_err(|e| format!("{}: {e}", path.display()));
     make(&arguments.data)?;

@@ -172,7 +172,8 @@ impl PreparedRunner {
         let program = std::env::current_exe().map_err(|e| e.to_string())?;
         std::process::Command::new(program)
             .arg("runner")
-            .args(["--url", url, "--root", &self.root, "--runner-id", "local", "--parent-death"])
+            .args(["--url", url, "--root", &self.root, "--runner-id", "local"])
+            .args(["--parent-death", &std::process::id().to_string()])
             .arg("--data")
             .arg(&self.data)
             .arg("--project")

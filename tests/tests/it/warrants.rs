@@ -423,8 +423,8 @@ fn invented(case: &Case, edit: impl Fn(&mut Value)) -> Warrant {
     })
 }
 
-#[tokio::test(flavor = "multi_thread")]
-async fn a_decision_that_the_gates_do_not_make_is_refused_whoever_signed_it() {
+/// A warrant for something that Casey, by API key, may do alone.
+async fn harmless() -> Case {
     let dir = tempfile::tempdir().unwrap();
     let server = Server::serve(dir.path()).await;
     let casey = server.agent("Casey").await;
@@ -439,11 +439,24 @@ async fn a_decision_that_the_gates_do_not_make_is_refused_whoever_signed_it() {
         runner_id: "runner-1".parse().unwrap(),
         key: *runner.key.verifier().key(),
     };
-    let case = Case { _dir: dir, server, warrant, pins, runner, seen, keys, payloads };
+    Case { _dir: dir, server, warrant, pins, runner, seen, keys, payloads }
+}
+
+#[tokio::test(flavor = "multi_thread")]
+async fn reading_secrets_is_refused_even_if_all_else_allows_it() {
+    let case = harmless().await;
+    let secrets = invented(&case, |data| data["proposal"]["effects"] = json!(["READ_REPO", "READ_SECRETS"]));
+    case.assert_refused(&secrets, "ruling_rederived", "a decision that allows it");
+}
+
+type Lie = fn(&mut Value);
+
+#[tokio::test(flavor = "multi_thread")]
+async fn a_decision_that_the_gates_do_not_make_is_refused_whoever_signed_it() {
+    let case = harmless().await;
     // What would have been allowed anyway may be invented; nothing else.
     case.check(&invented(&case, |data| data["proposal"]["summary"] = json!("another summary"))).unwrap();
-    let lies: [(&str, fn(&mut Value)); 8] = [
-        ("secrets", |data| data["proposal"]["effects"] = json!(["READ_REPO", "READ_SECRETS"])),
+    let lies: [(&str, Lie); 7] = [
         ("an effect that nobody knows", |data| data["proposal"]["effects"] = json!(["READ_REPO", "TELEPORT"])),
         ("an effect out of scope", |data| data["proposal"]["effects"] = json!(["DEPLOY", "READ_REPO"])),
         ("no effect", |data| data["proposal"]["effects"] = json!([])),

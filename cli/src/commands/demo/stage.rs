@@ -137,16 +137,8 @@ impl Stage {
 fn start_runner(url: &str, root: &SignerKey, data: &Path, project: &Path) -> Result<Child, String> {
     let program = std::env::current_exe().map_err(|e| e.to_string())?;
     std::process::Command::new(program)
-        .args([
-            "runner",
-            "--url",
-            url,
-            "--root",
-            &root.verifier().to_string(),
-            "--runner-id",
-            "local",
-            "--parent-death",
-        ])
+        .args(["runner", "--url", url, "--root", &root.verifier().to_string(), "--runner-id", "local"])
+        .args(["--parent-death", &std::process::id().to_string()])
         .arg("--data")
         .arg(data)
         .arg("--project")
