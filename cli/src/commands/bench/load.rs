@@ -71,6 +71,17 @@ fn body(run: &str, turn: u64) -> String {
     )
 }
 
+/// The intents of several turns, a line each.
+fn batch_body(run: &str, turns: Range<u64>) -> String {
+    let mut lines = String::new();
+    for turn in turns {
+        lines.push_str("{\"intent\":");
+        lines.push_str(&body(run, turn));
+        lines.push_str("}\n");
+    }
+    lines
+}
+
 /// What a client over HTTP needs to know.
 #[derive(Debug, Clone)]
 pub(crate) struct Target {
@@ -92,7 +103,7 @@ pub(crate) async fn http(target: Target, turns: Arc<Turns>) -> std::io::Result<S
         let (path, body) = if target.batch == 1 {
             ("intents", body(&target.run, events.start))
         } else {
-            ("batch", events.map(|turn| format!("{{\"intent\":{}}}\n", body(&target.run, turn))).collect::<String>())
+            ("batch", batch_body(&target.run, events))
         };
         let (key, length) = (&target.key, body.len());
         let request = format!(
