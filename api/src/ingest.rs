@@ -29,7 +29,9 @@ pub(crate) fn committer<T>(
 }
 
 /// Puts bodies on stable storage.
-pub(crate) async fn store(app: &App, bodies: Vec<Opened>) -> Result<(), ApiError> {
+pub(crate) async fn store(app: &App, mut bodies: Vec<Opened>) -> Result<(), ApiError> {
+    // What was erased stays erased, whoever kept the request that brought it.
+    app.ledger.with_state(|state| bodies.retain(|body| !state.is_erased(&body.commitment.sha256)));
     if bodies.is_empty() {
         return Ok(());
     }

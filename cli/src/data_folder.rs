@@ -41,7 +41,6 @@ pub(crate) struct OpenFolder {
     pub(crate) ledger: Ledger,
     pub(crate) sequencer: Sequencer,
     pub(crate) salt: [u8; 32],
-    pub(crate) report: ledger::Recovered,
 }
 
 /// Whether there is a ledger.
@@ -93,7 +92,13 @@ pub(crate) fn create(dir: &Path, founding: &Founding<'_>) -> Result<OpenFolder, 
         return Err(format!("{} holds a ledger already", dir.display()));
     }
     let policy = default_policy()?;
-    let staging = prepare(dir)?;
+    ledger::durable::ensure_dir(dir, ledger::durable::Mode::Private).map_err(|e| e.to_string())?;
+    // Nobody else founds here meanwhile; the journal takes the lock over.
+    let lock = ledger::lock::DirLock::acquire(dir).map_err(|e| e.to_string())?;
+    if exists(dir) || KeyFolder::of(dir).path(KeyRole::Event).exists() {
+        return Err(format!("{} was begun before: making a ledger was interrupted; remove the folder", dir.display()));
+    }
+    let staging = Staging::open(dir).map_err(|e| e.to_string())?;
     let origin = match founding.origin {
         Some(origin) => origin.to_owned(),
         None => made_up_origin()?,
@@ -101,10 +106,11 @@ pub(crate) fn create(dir: &Path, founding: &Founding<'_>) -> Result<OpenFolder, 
     let keys = KeyFolder::of(dir);
     let root = root_key(dir, founding, &staging, &origin)?;
     let event = keys.create(&staging, KeyRole::Event, &origin).map_err(|e| e.to_string())?;
-    let salt = keys.api_key_salt(&staging).map_err(|e| e.to_string())?;
+    let salt = keys.create_api_key_salt(&staging).map_err(|e| e.to_string())?;
     // The checkpoint key comes last: it is what says that there is a ledger here.
     let checkpoint = keys.create(&staging, KeyRole::Checkpoint, &origin).map_err(|e| e.to_string())?;
     drop(staging);
+    drop(lock);
     let genesis = Genesis {
         origin: origin.clone(),
         profile: founding.profile,
@@ -118,8 +124,8 @@ pub(crate) fn create(dir: &Path, founding: &Founding<'_>) -> Result<OpenFolder, 
     let authored = authored::sign(StatementKind::Genesis, &origin, SeenHead::empty(), &genesis, root.secret())
         .map_err(|e| e.to_string())?;
     let options = Options::new(event, checkpoint);
-    let (ledger, sequencer, report) = ledger::open(dir, options, Some(policy)).map_err(|e| e.to_string())?;
-    let mut folder = OpenFolder { ledger, sequencer, salt, report };
+    let (ledger, sequencer, _) = ledger::open(dir, options, Some(policy)).map_err(|e| e.to_string())?;
+    let mut folder = OpenFolder { ledger, sequencer, salt };
     crate::server::submit(&mut folder, Command::CreateLedger { genesis, authored })?;
     Ok(folder)
 }
@@ -131,13 +137,14 @@ pub(crate) fn open(dir: &Path) -> Result<OpenFolder, Problem> {
     let checkpoint = keys.read(KeyRole::Checkpoint).map_err(|e| e.to_string())?;
     let (ledger, sequencer, report) =
         ledger::open(dir, Options::new(event, checkpoint), None).map_err(|e| e.to_string())?;
-    let salt = keys.api_key_salt(&ledger.staging()).map_err(|e| e.to_string())?;
-    Ok(OpenFolder { ledger, sequencer, salt, report })
-}
-
-fn prepare(dir: &Path) -> Result<Staging, Problem> {
-    ledger::durable::ensure_dir(dir, ledger::durable::Mode::Private).map_err(|e| e.to_string())?;
-    Staging::open(dir).map_err(|e| e.to_string())
+    let salt = keys.api_key_salt().map_err(|e| e.to_string())?;
+    // Whoever opens a folder says what was put right in it.
+    let site = report.site();
+    let repaired = site.missing.iter().chain(&site.damaged).map(|file| format!("made again: {}", file.display()));
+    for note in report.dropped().into_iter().chain(repaired) {
+        crate::output::note(&note);
+    }
+    Ok(OpenFolder { ledger, sequencer, salt })
 }
 
 fn made_up_origin() -> Result<String, Problem> {

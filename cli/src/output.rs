@@ -54,6 +54,21 @@ pub(crate) fn print_line(text: &str) -> std::io::Result<()> {
     out.flush()
 }
 
+/// Says something that must not go unnoticed.
+pub(crate) fn note(text: &str) {
+    let _ = writeln!(std::io::stderr(), "{text}");
+}
+
+/// Text of somebody else's, safe to show: what could move the cursor or turn the line around is shown as its code.
+pub(crate) fn printable(text: &str) -> String {
+    let mut out = String::with_capacity(text.len());
+    for c in text.chars() {
+        let turns = matches!(c, '\u{200e}' | '\u{200f}' | '\u{202a}'..='\u{202e}' | '\u{2066}'..='\u{2069}');
+        if c.is_control() || turns { out.push_str(&format!("\\u{{{:x}}}", u32::from(c))) } else { out.push(c) }
+    }
+    out
+}
+
 /// The command could not be carried out.
 pub(crate) fn could_not(why: impl Display) -> ExitCode {
     let _ = writeln!(std::io::stderr(), "error: {why}");

@@ -94,13 +94,14 @@ impl Server {
             abort.abort();
         }
         let (follower, ledger, sequencer) = (self.follower, self.ledger, self.sequencer);
+        let stopped = ledger.stopped();
         let joined = tokio::task::spawn_blocking(move || {
             follower.stop();
             ledger.stop();
             sequencer.join()
         });
         match joined.await {
-            Ok(Ok(())) => Ok(()),
+            Ok(Ok(())) => stopped.map_or(Ok(()), |why| Err(format!("the writer had stopped: {why}"))),
             Ok(Err(_)) | Err(_) => Err("the sequencer failed while stopping".into()),
         }
     }

@@ -191,6 +191,17 @@ impl State {
         self.ready.values().filter_map(|id| self.jobs.get(id))
     }
 
+    /// Whether the body of a commitment was erased.
+    pub fn is_erased(&self, sha256: &Hash) -> bool {
+        self.versions.contains_key(&Subject::of("blob", sha256))
+    }
+
+    /// The commitments whose bodies were erased.
+    pub fn erased(&self) -> impl Iterator<Item = Hash> {
+        let hashes = self.versions.keys().filter_map(|subject| subject.as_str().strip_prefix("blob/"));
+        hashes.filter_map(|hash| hash.parse().ok())
+    }
+
     /// What comes due first, and when.
     pub fn next_due(&self) -> Option<&(Timestamp, Due)> {
         self.due.first()

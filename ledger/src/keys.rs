@@ -134,14 +134,20 @@ impl KeyFolder {
         Ok(key)
     }
 
-    /// The secret salt under which API keys are hashed, made when absent: an owner-chosen key cannot be guessed from the
-    /// log.
-    pub fn api_key_salt(&self, staging: &Staging) -> Result<[u8; 32], KeyFileError> {
+    /// Makes the secret salt under which API keys are hashed: an owner-chosen key cannot be guessed from the log.
+    pub fn create_api_key_salt(&self, staging: &Staging) -> Result<[u8; 32], KeyFileError> {
         let path = self.data_dir.join("keys").join("api-salt");
-        if !path.exists() {
-            ensure_dir(&self.data_dir.join("keys"), Mode::Private)?;
-            staging.write(&path, hex::encode(entropy()?).as_bytes(), Mode::Private)?;
+        if path.exists() {
+            return Err(KeyFileError::Exists(path));
         }
+        ensure_dir(&self.data_dir.join("keys"), Mode::Private)?;
+        staging.write(&path, hex::encode(entropy()?).as_bytes(), Mode::Private)?;
+        self.api_key_salt()
+    }
+
+    /// The secret salt. Without it no API key of the ledger works, so a missing one is an error, never replaced.
+    pub fn api_key_salt(&self) -> Result<[u8; 32], KeyFileError> {
+        let path = self.data_dir.join("keys").join("api-salt");
         let malformed = || KeyFileError::Malformed { path: path.clone() };
         let text = std::fs::read_to_string(&path).map_err(IoError::at("read the salt", &path))?;
         let bytes = hex::decode(text.trim()).map_err(|_| malformed())?;

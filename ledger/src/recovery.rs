@@ -19,6 +19,7 @@ use proof::index::TreeSize;
 use proof::key::PublicKey;
 use proof::leaf::Leaf;
 use proof::note::SignerKey;
+use std::collections::VecDeque;
 use std::fmt;
 use std::path::{Path, PathBuf};
 use std::sync::mpsc::sync_channel;
@@ -113,6 +114,13 @@ pub enum OpenError {
         /// What is wrong.
         problem: String,
     },
+    /// A key file is not the one that genesis names.
+    Key {
+        /// The public key in the genesis.
+        named: String,
+        /// The public key of the file.
+        found: String,
+    },
     /// The folder holds no events, and no policy was given to begin with.
     Empty,
 }
@@ -126,6 +134,9 @@ impl fmt::Display for OpenError {
             Self::Site(error) => error.fmt(f),
             Self::Checkpoint { file, problem } => write!(f, "{}: {problem}; refusing to start", file.display()),
             Self::Blob { digest, problem } => write!(f, "public blob {digest}: {problem}"),
+            Self::Key { named, found } => {
+                write!(f, "a key file holds `{found}`, the genesis names `{named}`; refusing to start")
+            }
             Self::Empty => f.write_str(
                 "the folder holds keys but no genesis: making the ledger was interrupted; remove the folder",
             ),
@@ -183,6 +194,11 @@ pub fn open(
         }
         _ => policy_in_force(&state, &blobs)?,
     };
+    check_keys(&state, &options)?;
+    // An erasure is an event first; a crash in between must not leave the body.
+    for sha256 in state.erased() {
+        content.erase(&sha256)?;
+    }
     let source = SiteSource {
         journal: opened.journal.reader(),
         frontier: &opened.frontier,
@@ -218,6 +234,8 @@ pub fn open(
         event_key: options.event_key,
         checkpoint_key: options.checkpoint_key,
         judge: Judge::new(options.clock),
+        carried: VecDeque::new(),
+        stalled: false,
         publisher,
     };
     Ok((Ledger(shared), sequencer, Recovered { torn: opened.torn, site: site.report }))
@@ -255,6 +273,16 @@ fn policy_in_force(state: &State, blobs: &BlobStore) -> Result<Policy, OpenError
     let bundle = Bundle::parse(&blob(genesis.policy)?).map_err(|e| unfit(genesis.policy)(&e))?;
     let manifest = Manifest::parse(&blob(genesis.manifest)?).map_err(|e| unfit(genesis.manifest)(&e))?;
     Ok(Policy::new(bundle, manifest))
+}
+
+/// The key files must be those of the genesis: what another key signs, every verifier refuses.
+fn check_keys(state: &State, options: &Options) -> Result<(), OpenError> {
+    let Some(info) = state.ledger() else { return Ok(()) };
+    let files = [(&info.genesis.event, &options.event_key), (&info.genesis.checkpoint, &options.checkpoint_key)];
+    match files.into_iter().find(|(named, file)| **named != file.verifier().to_string()) {
+        None => Ok(()),
+        Some((named, file)) => Err(OpenError::Key { named: named.clone(), found: file.verifier().to_string() }),
+    }
 }
 
 /// The head of what is committed. Signing it again gives the same note: Ed25519 is deterministic.

@@ -20,6 +20,7 @@ use proof::index::TreeSize;
 use proof::leaf::{build_leaf, sign_event};
 use proof::merkle::{Frontier, leaf_hash};
 use proof::note::SignerKey;
+use std::collections::VecDeque;
 use std::sync::mpsc::{Receiver, RecvTimeoutError};
 use std::sync::{Arc, PoisonError};
 use std::time::Duration;
@@ -61,6 +62,10 @@ pub struct Sequencer {
     pub(crate) event_key: SignerKey,
     pub(crate) checkpoint_key: SignerKey,
     pub(crate) judge: Judge,
+    /// What did not fit into the last commit; it comes before all that is queued.
+    pub(crate) carried: VecDeque<Request>,
+    /// The last step could not do what was due.
+    pub(crate) stalled: bool,
     pub(crate) publisher: Publisher,
 }
 
@@ -94,6 +99,7 @@ impl Sequencer {
     /// Carries out what has queued, as one commit. With `wait`, waits for something to do first.
     pub fn step(&mut self, wait: bool) -> Step {
         let (batch, stop) = self.gather(wait);
+        self.stalled = false;
         let mut decided = Vec::with_capacity(batch.len());
         let now = self.judge.now(self.tip.time());
         if let Ok(now) = now {
@@ -101,7 +107,9 @@ impl Sequencer {
         }
         let mut bytes = 0;
         let mut fault = None;
-        for request in batch {
+        let mut batch = batch.into_iter();
+        while bytes < BATCH_BYTES {
+            let Some(request) = batch.next() else { break };
             let outcome = match (&now, &fault) {
                 (_, Some(fault)) => Err(SubmitError::Stopped(String::clone(fault))),
                 (Err(clock), _) => Err(SubmitError::Clock(*clock)),
@@ -111,9 +119,10 @@ impl Sequencer {
                 fault = Some(why.clone());
             }
             bytes += outcome.as_ref().map_or(0, |sealed| sealed.iter().map(|s| s.payload.len()).sum());
-            debug_assert!(bytes <= BATCH_BYTES * 2, "one batch stays far below the frame's limit");
             decided.push(Decided { reply: Some(request.reply), outcome });
         }
+        self.carried.extend(batch);
+        self.stalled |= now.is_err();
         let step = match fault {
             // An engine fault leaves a tip that cannot be trusted: nothing of the batch is written.
             Some(why) => self.stop(&why, decided),
@@ -123,15 +132,13 @@ impl Sequencer {
     }
 
     fn gather(&mut self, wait: bool) -> (Vec<Request>, bool) {
-        let first = if wait { self.wait() } else { self.queue.try_recv().ok() };
-        let mut batch = Vec::new();
-        let mut next = first;
+        let mut batch: Vec<Request> = self.carried.drain(..).collect();
+        let mut next = if wait && batch.is_empty() { self.wait() } else { self.queue.try_recv().ok() };
         while let Some(message) = next {
             match message {
                 Message::Stop => return (batch, true),
                 Message::Command(request) => batch.push(request),
             }
-            // 512 commands of at most 16 KiB, each said at most four times over, stay below half the frame's limit.
             next = if batch.len() < BATCH_COMMANDS { self.queue.try_recv().ok() } else { None };
         }
         (batch, false)
@@ -143,6 +150,8 @@ impl Sequencer {
         };
         let now = self.judge.now(self.tip.time()).unwrap_or(*due);
         let left = Duration::from_millis(due.as_ms().saturating_sub(now.as_ms())).min(NAP);
+        // A deadline that could not be recorded is tried again, but not in a spin.
+        let left = if self.stalled { NAP } else { left };
         match self.queue.recv_timeout(left) {
             Ok(message) => Some(message),
             Err(RecvTimeoutError::Timeout) => None,
@@ -167,11 +176,12 @@ impl Sequencer {
                 _ => return,
             };
             let outcome = self.decide(&command, now, Seed::new([0; 32]));
-            let done = outcome.is_err();
-            decided.push(Decided { reply: None, outcome });
-            if done {
+            if let Err(error) = &outcome {
+                tracing::error!(%error, "a deadline could not be recorded");
+                self.stalled = true;
                 return;
             }
+            decided.push(Decided { reply: None, outcome });
         }
     }
 
@@ -193,6 +203,10 @@ impl Sequencer {
         match self.journal.append(&Frame { start: self.frontier.size(), leaves: &leaves, root }) {
             Ok(_) => {}
             Err(AppendError::NoRoom(error)) => return self.undo(&error.to_string(), decided),
+            // Nothing was written, and the next frame is another one.
+            Err(error @ (AppendError::Refused(_) | AppendError::UnexpectedSize { .. })) => {
+                return self.undo(&error.to_string(), decided);
+            }
             Err(error) => return self.stop(&error.to_string(), decided),
         }
         // The commit has happened. From here on nothing can be refused any more.
@@ -222,8 +236,9 @@ impl Sequencer {
                 }
                 events.push(Arc::new(sealed.event.clone()));
             }
+            // Within the state's lock: whoever sees the state can read all of its events.
+            *self.shared.head.write().unwrap_or_else(PoisonError::into_inner) = head.clone();
         }
-        *self.shared.head.write().unwrap_or_else(PoisonError::into_inner) = head.clone();
         self.shared.size.send_replace(size);
         self.publisher.offer(&head);
         Published { head, events, leaves }
@@ -251,12 +266,12 @@ impl Sequencer {
 
     /// Nothing was written: the tip goes back to what is committed, and the writer lives.
     fn undo(&mut self, why: &str, decided: Vec<Decided>) -> Step {
-        tracing::error!(why, "no room for a commit; nothing was written");
+        tracing::error!(why, "a commit was refused; nothing was written");
+        self.stalled = true;
         self.tip = self.shared.committed.read().unwrap_or_else(PoisonError::into_inner).clone();
         for mut decided in decided {
-            if decided.outcome.is_ok() {
-                decided.outcome = Err(SubmitError::NoRoom(why.to_owned()));
-            }
+            // A refusal may rest on an event of the same batch that is not there now, so nothing of it is an answer.
+            decided.outcome = Err(SubmitError::NoRoom(why.to_owned()));
             decided.answer_refused();
         }
         Step::Go
@@ -267,9 +282,7 @@ impl Sequencer {
         tracing::error!(why, "the writer stops");
         *self.shared.stopped.write().unwrap_or_else(PoisonError::into_inner) = Some(why.to_owned());
         for mut decided in decided {
-            if decided.outcome.is_ok() {
-                decided.outcome = Err(SubmitError::Stopped(why.to_owned()));
-            }
+            decided.outcome = Err(SubmitError::Stopped(why.to_owned()));
             decided.answer_refused();
         }
         Step::Stopped
@@ -282,8 +295,12 @@ impl Sequencer {
 }
 
 impl Drop for Sequencer {
-    /// However the writer ends, the site ends at its last head.
+    /// However the writer ends, the site ends at its last head, and a writer that fell over does not look alive.
     fn drop(&mut self) {
+        if std::thread::panicking() {
+            let mut stopped = self.shared.stopped.write().unwrap_or_else(PoisonError::into_inner);
+            stopped.get_or_insert_with(|| "the writer failed; see the log".into());
+        }
         self.publisher.finish(&self.shared.head.read().unwrap_or_else(PoisonError::into_inner));
     }
 }

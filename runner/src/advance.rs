@@ -60,6 +60,10 @@ pub(crate) async fn advance(
     receipt.verify(&key).map_err(|e| refuse("inclusion", &e))?;
     let answer = client.head().await.map_err(AdvanceError::Server)?;
     let checkpoint = Checkpoint::open(&answer.checkpoint, &key).map_err(|e| refuse("checkpoint", &e))?;
+    if checkpoint.size < seen.size {
+        let detail = format!("its head has {} events, this runner has seen {}", checkpoint.size, seen.size);
+        return Err(refuse("consistent_with_last_head", &detail));
+    }
     let proof = client.consistency(seen.size, checkpoint.size).await.map_err(AdvanceError::Server)?;
     verify_consistency(seen.size, &seen.root, checkpoint.size, &checkpoint.root, &proof.path)
         .map_err(|e| refuse("consistent_with_last_head", &e))?;

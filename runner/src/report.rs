@@ -19,6 +19,21 @@ pub(crate) struct Report {
 }
 
 impl Report {
+    /// Leaves out artifacts until the statement fits its bound, and says so: a result that cannot be recorded would leave
+    /// the job unknown.
+    fn fit(&mut self) {
+        let all = self.result.artifacts.len();
+        while self.result.artifacts.len() > 1
+            && proof::canonical::to_vec(&self.result).is_ok_and(|bytes| bytes.len() > limits::COMMAND_BYTES - 1024)
+        {
+            self.result.artifacts.pop();
+        }
+        let left = self.result.artifacts.len();
+        if left < all && self.result.detail.is_none() {
+            self.result.detail = Some(format!("{left} of {all} artifacts are listed; more do not fit"));
+        }
+    }
+
     /// How it ended, in a word.
     pub(crate) fn word(&self) -> &'static str {
         match self.result.status {
@@ -63,7 +78,9 @@ pub(crate) fn of(warrant: &VerifiedWarrant, outcomes: &[Outcome]) -> Report {
         confinement: confinement.map(|layers| few_words(&layers.to_string())),
         detail: failed.map(|outcome| few_words(&outcome.detail)),
     };
-    Report { result, bodies }
+    let mut report = Report { result, bodies };
+    report.fit();
+    report
 }
 
 /// That a warrant was refused, if it says which lease it is about.

@@ -26,7 +26,7 @@ const WAIT: Duration = Duration::from_secs(20);
 /// Pause after a failure, doubled up to the longest.
 const PAUSE: Duration = Duration::from_millis(200);
 const PAUSE_MAX: Duration = Duration::from_secs(10);
-/// Tries to report one result; the lease bounds them too.
+/// Tries to report that a warrant was refused. A result is tried until its lease lapses.
 const REPORTS: u32 = 8;
 /// Conditions that no honest server's warrant breaks. Of a lease that was handed out before, the runner must not even
 /// sign that it refused it: it may have worked on it.
@@ -214,15 +214,16 @@ impl Service {
             Err(error) => return self.note(&format!("the result cannot be signed: {error}")),
         };
         let mut pause = PAUSE;
-        for _ in 0..REPORTS {
+        for tries in 0.. {
             match self.client.report(result.job_id.as_str(), envelope.clone(), bodies.clone()).await {
                 Ok(_) => return,
-                Err(client::Error::Refused(problem)) => {
+                // A server that is busy, full or starting says so with a 5xx: it may take the result later.
+                Err(client::Error::Refused(problem)) if problem.status < 500 => {
                     return self.note(&format!("the result was refused: {} {}", problem.reason, problem.detail));
                 }
                 Err(error) => self.note(&format!("the result was not delivered yet: {error}")),
             }
-            if expires.is_some_and(|expires| expires <= wall()) {
+            if expires.map_or(tries >= REPORTS, |expires| expires <= wall()) {
                 return;
             }
             tokio::time::sleep(pause).await;

@@ -1,16 +1,21 @@
 //! Looking into a data folder whose server is dead, and damaging it.
 
 use domain::event::Event;
+use ledger::lock::DirLock;
 use proof::Leaf;
 use std::fs;
+use std::io;
 use std::ops::Range;
 use std::path::{Path, PathBuf};
+use std::time::{Duration, Instant};
 use tempfile::TempDir;
 
 /// Bytes of a segment's header, as `docs/format.md` draws it.
 const SEGMENT_HEADER: usize = 512;
 /// Bytes of a frame's header.
 const FRAME_HEADER: usize = 32;
+/// Longest wait for a folder to be free.
+const PATIENCE: Duration = Duration::from_secs(20);
 /// What a frame starts with.
 const FRAME_MAGIC: [u8; 4] = [0xff, 0xc5, 0x9a, 0xe7];
 
@@ -132,14 +137,14 @@ pub fn flip(path: &Path, at: usize) {
     fs::write(path, bytes).unwrap();
 }
 
-/// Every file below a folder.
+/// Every file below a folder. A server may be at work there: what comes and goes meanwhile may be left out.
 ///
 /// # Panics
 /// If a folder cannot be read.
 pub fn files(dir: &Path) -> Vec<PathBuf> {
     let (mut found, mut open) = (Vec::new(), vec![dir.to_owned()]);
     while let Some(folder) = open.pop() {
-        for entry in fs::read_dir(folder).unwrap() {
+        for entry in unless_gone(fs::read_dir(folder)).into_iter().flatten() {
             let (path, kind) = entry.map(|e| (e.path(), e.file_type().unwrap())).unwrap();
             if kind.is_dir() {
                 open.push(path);
@@ -156,7 +161,28 @@ pub fn files(dir: &Path) -> Vec<PathBuf> {
 /// # Panics
 /// If one cannot be read.
 pub fn files_with(dir: &Path, needle: &[u8]) -> Vec<PathBuf> {
-    files(dir).into_iter().filter(|path| find(&fs::read(path).unwrap(), needle).is_some()).collect()
+    let holds = |path: &PathBuf| unless_gone(fs::read(path)).is_some_and(|bytes| find(&bytes, needle).is_some());
+    files(dir).into_iter().filter(holds).collect()
+}
+
+fn unless_gone<T>(read: io::Result<T>) -> Option<T> {
+    match read {
+        Err(error) if error.kind() == io::ErrorKind::NotFound => None,
+        other => Some(other.unwrap()),
+    }
+}
+
+/// Waits until nobody holds a data folder. Another test may be starting a process just now, which has all that is open in
+/// this one until it runs its own program.
+///
+/// # Panics
+/// If it is not free in time.
+pub fn wait_until_free(dir: &Path) {
+    let until = Instant::now() + PATIENCE;
+    while let Err(held) = DirLock::acquire(dir) {
+        assert!(Instant::now() < until, "{held}");
+        std::thread::yield_now();
+    }
 }
 
 /// A copy of a data folder, to be damaged.

@@ -92,6 +92,8 @@ impl StolenKeys {
         let source = SiteSource { journal, frontier: &frontier, published: None, check: Check::All };
         let mut site = TileTree::open(dir, &staging, &source).unwrap();
         site.writer.publish(&History::new(self, leaves.to_vec()).note()).unwrap();
+        drop((site, opened));
+        data::wait_until_free(dir);
     }
 }
 

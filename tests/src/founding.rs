@@ -135,6 +135,7 @@ impl InProcess {
     /// # Panics
     /// If it does not open.
     pub fn open(dir: &Path, clock: &HandClock) -> Self {
+        crate::data::wait_until_free(dir);
         let folder = KeyFolder::of(dir);
         let key = |role| folder.read(role).unwrap();
         let options = Options::new(key(KeyRole::Event), key(KeyRole::Checkpoint)).with_clock(Box::new(clock.clone()));

@@ -28,11 +28,13 @@ pub(crate) async fn list(
     may_read(&app, &headers)?;
     app.catch_up(Some(app.ledger.head().size.get())).await.map_err(ApiError::into_compat)?;
     let limit = usize::try_from(which.limit.unwrap_or(100).clamp(1, 1000)).unwrap_or(1);
-    let found = app.models.jobs(limit, None, None).map_err(ApiError::internal)?;
+    let looked_at = if which.status.is_some() { 1000 } else { limit };
+    let found = app.models.jobs(looked_at, None, None).map_err(ApiError::internal)?;
     let mut jobs: Vec<Value> = found.jobs.iter().map(entry).collect();
     if let Some(wanted) = which.status.as_deref() {
         jobs.retain(|job| job.get("status").and_then(Value::as_str) == Some(wanted));
     }
+    jobs.truncate(limit);
     jobs.reverse();
     ok(&json!({"jobs": jobs}))
 }

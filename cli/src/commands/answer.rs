@@ -1,7 +1,7 @@
 //! `countersign approve`, `countersign deny`.
 
 use super::keys::{ServerArguments, seen};
-use crate::output::{OutputArguments, block_on, could_not};
+use crate::output::{OutputArguments, block_on, could_not, printable};
 use clap::Args;
 use domain::authored::{self, StatementKind};
 use domain::content::Text;
@@ -78,7 +78,7 @@ fn list(pending: &[PendingApproval]) -> String {
 
 /// What an approver should look at before answering.
 fn show(asked: &PendingApproval) -> String {
-    let part = |name: &str| asked.preview.get(name).map(ToString::to_string).unwrap_or_default();
+    let part = |name: &str| asked.preview.get(name).map(|value| printable(&value.to_string())).unwrap_or_default();
     format!(
         "{}\n  agent    {}\n  says     {}\n  effects  {}\n  does     {}\n  because  {}\n  answer by {}, {} of {} yeses so far",
         asked.proposal_id,

@@ -33,17 +33,20 @@ pub(crate) fn run(arguments: &Arguments) -> ExitCode {
 fn play(arguments: &Arguments) -> Result<(), String> {
     crate::commands::log_to_stderr(true);
     let (dir, temporary) = place(arguments)?;
+    // Kept before anything can fail: a play that goes wrong is the one to look at.
+    let temporary = match temporary {
+        Some(temporary) if arguments.keep => {
+            let _ = temporary.keep();
+            None
+        }
+        other => other,
+    };
     let runtime = tokio::runtime::Builder::new_multi_thread().enable_all().build().map_err(|e| e.to_string())?;
     let played = runtime.block_on(act(&dir));
     runtime.shutdown_timeout(std::time::Duration::from_secs(2));
     let outcome = played?;
     prove(&dir, &outcome)?;
-    if let Some(temporary) = temporary {
-        if arguments.keep {
-            let _ = temporary.keep();
-            stage::say(&format!("everything is left in {}", dir.display()));
-        }
-    } else {
+    if temporary.is_none() {
         stage::say(&format!("everything is left in {}", dir.display()));
     }
     Ok(())

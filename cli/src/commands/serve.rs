@@ -73,9 +73,6 @@ async fn serve_until_told(arguments: &ServeArguments, project: Option<PathBuf>) 
         if arguments.quiet { Ok(()) } else { print_line(text) }
     };
     let mut folder = open_or_create(dir, arguments.quiet)?;
-    if let Some(dropped) = folder.report.dropped() {
-        say(&format!("recovered: {dropped}")).map_err(|e| e.to_string())?;
-    }
     let runner = match &project {
         Some(project) => Some(prepare_runner(dir, project, &mut folder)?),
         None => None,
@@ -99,13 +96,14 @@ async fn serve_until_told(arguments: &ServeArguments, project: Option<PathBuf>) 
         Some(runner) => Some(runner.start(&server.url())?),
         None => None,
     };
-    stop.await;
+    let ended = wait(stop, &server, &mut child).await;
     // Whoever read the output may be gone; that is no reason not to end well.
     let _ = say("stopping");
     if let Some(child) = &mut child {
         stop_child(child);
     }
-    server.stop().await
+    server.stop().await?;
+    ended
 }
 
 fn open_or_create(dir: &Path, quiet: bool) -> Result<OpenFolder, Problem> {
@@ -180,6 +178,8 @@ impl PreparedRunner {
             .arg(&self.project)
             .arg("--manifest")
             .arg(&self.manifest)
+            .env_remove("COUNTERSIGN_API_KEY")
+            .env_remove("M87_API_KEY")
             .stdin(Stdio::null())
             .spawn()
             .map_err(|e| format!("cannot start the runner: {e}"))
@@ -193,6 +193,25 @@ fn stop_child(child: &mut Child) {
         let _ = rustix::process::kill_process(pid, rustix::process::Signal::TERM);
     }
     let _ = child.wait();
+}
+
+/// Waits until told to stop, and says when a part has ended by itself. Without its writer the server is of no use.
+async fn wait(stop: impl Future<Output = ()>, server: &Server, child: &mut Option<Child>) -> Result<(), Problem> {
+    let mut looks = tokio::time::interval(std::time::Duration::from_secs(1));
+    tokio::pin!(stop);
+    loop {
+        tokio::select! {
+            () = &mut stop => return Ok(()),
+            _ = looks.tick() => {}
+        }
+        if let Some(why) = server.ledger.stopped() {
+            return Err(format!("the writer has stopped: {why}"));
+        }
+        if let Some(Ok(Some(status))) = child.as_mut().map(Child::try_wait) {
+            crate::output::note(&format!("the runner has ended with {status}; jobs wait until another one comes"));
+            *child = None;
+        }
+    }
 }
 
 /// Resolves when somebody asks the process to end. From this call on no such request is missed.

@@ -1,7 +1,7 @@
 //! `countersign tail`.
 
 use super::keys::ServerArguments;
-use crate::output::{Format, OutputArguments, block_on, colour, could_not, paint, print_line};
+use crate::output::{Format, OutputArguments, block_on, colour, could_not, paint, print_line, printable};
 use clap::Args;
 use proof::index::LeafIndex;
 use schemas::event::StreamedEvent;
@@ -52,18 +52,18 @@ async fn follow(arguments: &Arguments) -> Result<ExitCode, String> {
 
 /// One event in one line, coloured by what it means.
 pub(crate) fn line(event: &StreamedEvent, colour: bool) -> String {
-    let part = |pointer: &str| event.payload.pointer(pointer).and_then(Value::as_str).unwrap_or_default();
+    let part = |pointer: &str| printable(event.payload.pointer(pointer).and_then(Value::as_str).unwrap_or_default());
     let kind = part("/type");
     let ruling = part("/data/ruling");
-    let code = match (kind, ruling) {
+    let code = match (kind.as_str(), ruling.as_str()) {
         (_, "ALLOW") | ("job.completed" | "approval.granted", _) => "32",
         (_, "DENY") | ("job.failed" | "job.rejected" | "approval.denied" | "job.unknown", _) => "31",
         (_, "REQUIRE_HUMAN" | "NEED_MORE_EVIDENCE") | ("approval.requested", _) => "33",
         _ => "36",
     };
     let time = part("/time").get(11..23).unwrap_or_default().to_owned();
-    let who = match part("/actor/on_behalf_of") {
-        "" => part("/actor/id").to_owned(),
+    let who = match part("/actor/on_behalf_of").as_str() {
+        "" => part("/actor/id"),
         agent => format!("{} for {agent}", part("/actor/id")),
     };
     format!(
@@ -77,22 +77,22 @@ pub(crate) fn line(event: &StreamedEvent, colour: bool) -> String {
 }
 
 fn about(event: &StreamedEvent, colour: bool, code: &str) -> String {
-    let part = |pointer: &str| event.payload.pointer(pointer).and_then(Value::as_str).unwrap_or_default();
+    let part = |pointer: &str| printable(event.payload.pointer(pointer).and_then(Value::as_str).unwrap_or_default());
     let list = |pointer: &str| -> String {
         let items = event.payload.pointer(pointer).and_then(Value::as_array).into_iter().flatten();
         items.filter_map(Value::as_str).collect::<Vec<_>>().join(" ")
     };
-    let text = match part("/type") {
+    let text = match part("/type").as_str() {
         "decision.recorded" => {
-            format!("{} {}", paint(colour, &format!("1;{code}"), part("/data/ruling")), list("/data/reasons"))
+            format!("{} {}", paint(colour, &format!("1;{code}"), &part("/data/ruling")), list("/data/reasons"))
         }
-        "proposal.submitted" => part("/data/proposal/summary").to_owned(),
-        "intent.created" => part("/data/intent/goal").to_owned(),
+        "proposal.submitted" => part("/data/proposal/summary"),
+        "intent.created" => part("/data/intent/goal"),
         "result.recorded" => {
             let count = event.payload.pointer("/data/result/artifacts").and_then(Value::as_array).map_or(0, Vec::len);
             format!("{} · {count} artifacts", part("/data/result/status"))
         }
-        "job.created" => part("/data/job/actions/0/tool").to_owned(),
+        "job.created" => part("/data/job/actions/0/tool"),
         _ => String::new(),
     };
     if text.is_empty() { text } else { format!("  {}", text.trim_end()) }

@@ -192,6 +192,19 @@ fn policy_can_demand_a_signed_yes() {
 }
 
 #[test]
+fn the_most_that_anything_demands_is_demanded() {
+    for (general, of_effect, count) in [(1, None, 1), (3, None, 3), (1, Some(2), 2), (3, Some(1), 3), (2, Some(16), 16)]
+    {
+        let mut world = World::with(|bundle| {
+            bundle.approvals.required = general;
+            bundle.effects.get_mut("BUILD_ARTIFACT").unwrap().approvals = of_effect;
+        });
+        let group = world.propose("key_jordan", publish("p-1")).unwrap();
+        assert_eq!(decision(&group).required.as_ref().unwrap().count, count);
+    }
+}
+
+#[test]
 fn two_yeses_come_from_two_people() {
     let mut bundle = default_bundle();
     bundle.effects.get_mut("BUILD_ARTIFACT").unwrap().approvals = Some(2);
