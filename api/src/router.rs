@@ -16,6 +16,7 @@ pub fn router(app: App) -> Router {
         .route("/batch", post(batch::submit))
         .route("/proposals", post(proposals::submit).get(proposals::list))
         .route("/proposals/{id}", get(proposals::get))
+        .route("/proposals/{id}/bodies", get(proposals::bodies))
         .route("/approvals", post(approvals::submit).get(approvals::list))
         .route("/jobs", get(jobs::list))
         .route("/jobs/lease", post(jobs::lease))

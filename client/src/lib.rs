@@ -22,7 +22,7 @@ use schemas::intent::{IntentAccepted, SubmitIntent};
 use schemas::job::{Consistency, JobOutput, ResultAccepted, Warrant};
 use schemas::key::{CreateKey, KeyCreated, Recorded};
 use schemas::log::Head;
-use schemas::proposal::{ProposalRuled, SubmitProposal};
+use schemas::proposal::{ProposalBody, ProposalRuled, SubmitProposal};
 use std::time::Duration;
 
 type Result<T> = std::result::Result<T, Error>;
@@ -68,6 +68,11 @@ impl Client {
         let at_least = self.head().await?.size;
         let pending: Pending = self.get(&format!("/api/v1/approvals?limit=1000&at_least={at_least}")).await?;
         Ok(pending.pending)
+    }
+
+    /// The texts of a proposal that stand beside the log.
+    pub async fn proposal_bodies(&self, id: &str) -> Result<Vec<ProposalBody>> {
+        self.get(&format!("/api/v1/proposals/{}/bodies", http::segment(id))).await
     }
 
     /// Answers by API key.

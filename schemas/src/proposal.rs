@@ -101,6 +101,18 @@ pub struct SubmitProposal {
     pub personal: bool,
 }
 
+/// A text of a proposal that stands beside the log.
+#[derive(Debug, Clone, PartialEq, Serialize, Deserialize)]
+pub struct ProposalBody {
+    /// JSON pointer to it in the proposal as it was submitted.
+    pub place: String,
+    /// What the proposal says about it; the text's hash is in what an approver signs for.
+    pub commitment: proof::commitment::Commitment,
+    /// The text; absent when it was erased.
+    #[serde(default, skip_serializing_if = "Option::is_none")]
+    pub text: Option<String>,
+}
+
 /// How a proposal was ruled.
 #[derive(Debug, Clone, PartialEq, Serialize, Deserialize)]
 pub struct ProposalRuled {

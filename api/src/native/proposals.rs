@@ -17,7 +17,7 @@ use ledger::{Committed, SubmitError};
 use proof::index::LeafIndex;
 use proof::receipt::Receipt;
 use schemas::commit::Opened;
-use schemas::proposal::{ProposalRuled, SubmitProposal};
+use schemas::proposal::{ProposalBody, ProposalRuled, SubmitProposal};
 use serde::Deserialize;
 use serde_json::Value;
 
@@ -196,6 +196,36 @@ pub(crate) async fn get(
             Err(ApiError::new(StatusCode::NOT_FOUND, reason, format!("there is no proposal `{id}`")))
         }
     }
+}
+
+/// The texts of a proposal that stand beside the log: an approver must be able to read what they sign for. For whoever may
+/// approve, and for whoever has `log:read`.
+pub(crate) async fn bodies(
+    State(app): State<App>,
+    headers: HeaderMap,
+    Path(id): Path<String>,
+) -> Result<Response, ApiError> {
+    let key = auth::key_of(&app, &headers)?;
+    if !key.scopes.contains(&Scope::ProposalApprove) && !key.scopes.contains(&Scope::LogRead) {
+        let detail = format!("key `{}` has neither `proposal:approve` nor `log:read`", key.key_id);
+        return Err(ApiError::new(StatusCode::FORBIDDEN, domain::reason::Reason::ScopeMissing, detail));
+    }
+    let id = proposal_id(&id)?;
+    let submitted = app.ledger.with_state(|state| state.proposal(&id).map(|record| record.submitted));
+    let Some(seq) = submitted else {
+        let reason = domain::reason::Reason::ProposalUnknown;
+        return Err(ApiError::new(StatusCode::NOT_FOUND, reason, format!("there is no proposal `{id}`")));
+    };
+    let EventData::ProposalSubmitted(submission) = ingest::event_at(&app, seq)?.data else {
+        return Err(ApiError::internal("a proposal without its submission"));
+    };
+    let mut bodies = Vec::new();
+    for (place, commitment) in submission.proposal.commitments() {
+        let found = app.ledger.content().get(commitment)?;
+        let text = found.map(|(_, bytes)| String::from_utf8_lossy(&bytes).into_owned());
+        bodies.push(ProposalBody { place, commitment: commitment.clone(), text });
+    }
+    json(StatusCode::OK, &bodies)
 }
 
 /// Reads an id from a path.

@@ -7,6 +7,7 @@ use domain::authored::{self, StatementKind};
 use domain::content::Text;
 use domain::event::approval::{Answer, Verb};
 use schemas::approval::{PendingApproval, SubmitAnswer};
+use schemas::proposal::ProposalBody;
 use std::path::PathBuf;
 use std::process::ExitCode;
 
@@ -40,6 +41,11 @@ async fn answer(arguments: &Arguments, verb: Verb) -> Result<ExitCode, String> {
         return Err(format!("proposal `{id}` is not waiting for a human"));
     };
     arguments.output.note(show(&asked));
+    // Long texts stand in what is signed as hashes only: they are shown in clear, to whoever has a key to read them with.
+    match client.proposal_bodies(id).await {
+        Ok(bodies) => bodies.iter().for_each(|body| arguments.output.note(show_body(body))),
+        Err(error) => arguments.output.note(format!("  (texts beside the log cannot be shown: {error})")),
+    }
     // What is shown must be what is signed for.
     let shown = proof::hash::sha256(&proof::canonical::value_to_vec(&asked.preview));
     if shown != asked.challenge.preview_digest {
@@ -74,6 +80,14 @@ fn list(pending: &[PendingApproval]) -> String {
         return "nothing waits for a human".into();
     }
     pending.iter().map(show).collect::<Vec<_>>().join("\n\n")
+}
+
+fn show_body(body: &ProposalBody) -> String {
+    let text = match &body.text {
+        Some(text) => text.lines().map(|line| format!("    {}", printable(line))).collect::<Vec<_>>().join("\n"),
+        None => "    (erased)".into(),
+    };
+    format!("  {} ({} bytes)\n{text}", printable(&body.place), body.commitment.length)
 }
 
 /// What an approver should look at before answering.
