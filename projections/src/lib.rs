@@ -11,7 +11,7 @@
 //! * [`Writer`]: folds the next events of a [`Source`] into the rows, one atomic batch a step.
 //! * [`Follower`]: the thread that drives a writer, publishes its position and states the read
 //!   models' digests in the log.
-//! * [`rebuild`] and [`scan_check`]: from nothing, and against a second fold.
+//! * [`rebuild()`] and [`scan_check`]: from nothing, and against a second fold.
 //!
 //! # Out of scope
 //!

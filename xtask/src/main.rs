@@ -3,8 +3,9 @@
 
 use std::env;
 use std::fs;
+use std::io::{BufRead, BufReader};
 use std::path::{Path, PathBuf};
-use std::process::{Command, ExitCode};
+use std::process::{Command, ExitCode, Stdio};
 
 fn main() -> ExitCode {
     let task = env::args().nth(1).unwrap_or_default();
@@ -57,22 +58,52 @@ fn test() -> Done {
     prerequisites()?;
     // The scenarios start the real binaries; they are built first, so that no test builds while others are timed.
     run("cargo", &["build", "--locked", "--workspace", "--bins"])?;
-    run("cargo", &["test", "--locked", "--workspace"])?;
-    wasm()
+    let passed = run_tests()?;
+    wasm()?;
+    println!("{passed} passed, 0 failed");
+    Ok(())
+}
+
+/// Runs every test, and counts: many binaries end with a line of their own, and a run without a test is no success.
+fn run_tests() -> Result<u64, String> {
+    let arguments = ["test", "--locked", "--workspace"];
+    println!("$ cargo {}", arguments.join(" "));
+    let mut cargo = Command::new("cargo")
+        .args(arguments)
+        .current_dir(root())
+        .stdout(Stdio::piped())
+        .spawn()
+        .map_err(|e| format!("cargo: {e}"))?;
+    let mut passed = 0;
+    let output = cargo.stdout.take().ok_or("cargo has no output")?;
+    for line in BufReader::new(output).lines() {
+        let line = line.map_err(|e| e.to_string())?;
+        if let Some((count, _)) = line.strip_prefix("test result: ok. ").and_then(|rest| rest.split_once(" passed")) {
+            passed += count.parse::<u64>().unwrap_or(0);
+        }
+        println!("{line}");
+    }
+    let status = cargo.wait().map_err(|e| e.to_string())?;
+    match (status.success(), passed) {
+        (true, 0) => Err("no test ran".into()),
+        (true, passed) => Ok(passed),
+        (false, _) => Err(format!("the tests ended with {status}")),
+    }
 }
 
 fn ci() -> Done {
     run("cargo", &["fmt", "--all", "--check"])?;
     run("cargo", &["clippy", "--locked", "--workspace", "--all-targets", "--", "-D", "warnings"])?;
-    test()?;
-    println!("$ RUSTDOCFLAGS=-Dwarnings cargo doc");
-    let status = Command::new("cargo")
-        .args(["doc", "--locked", "--workspace", "--no-deps", "--document-private-items"])
-        .env("RUSTDOCFLAGS", "-D warnings")
-        .current_dir(root())
-        .status()
-        .map_err(|e| e.to_string())?;
-    if status.success() { Ok(()) } else { Err("the documentation does not build".into()) }
+    docs()?;
+    test()
+}
+
+fn docs() -> Done {
+    let arguments = ["doc", "--locked", "--workspace", "--no-deps", "--document-private-items"];
+    println!("$ RUSTDOCFLAGS='-D warnings' cargo {}", arguments.join(" "));
+    let mut cargo = Command::new("cargo");
+    let status = cargo.args(arguments).env("RUSTDOCFLAGS", "-D warnings").current_dir(root()).status();
+    if status.map_err(|e| e.to_string())?.success() { Ok(()) } else { Err("the documentation does not build".into()) }
 }
 
 /// `proof` must build where there is no operating system. Where the target is not installed, that is said, not hidden.
