@@ -96,6 +96,7 @@ fn assigned_secrets_are_found() {
         "password: hunter2",
         "PASSWORD=correcthorse",
         "DB_PASS=hunter22",
+        "API_KEY=supersecret123",
         "{\"password\": \"hunter2\"}",
         "{\\\"password\\\": \\\"hunter2\\\"}",
         "config[\"api_key\"] = 'a1b2c3d4e5'",

@@ -67,7 +67,9 @@ pub(super) fn unquoted_is_secret(name: Name, value: &[u8], stands: Unquoted) -> 
         return false;
     }
     let identifier = judged.iter().all(|b| is_word(*b)) && !judged.first().is_some_and(u8::is_ascii_digit);
-    if identifier && (names_a_secret(judged) || is_type(judged, stands)) {
+    // `API_KEY=supersecret123` is a line of an environment, not of a program: there a word with digits is a value.
+    let environment = stands.shouted && !stands.spaced && judged.iter().any(u8::is_ascii_digit);
+    if identifier && !environment && (names_a_secret(judged) || is_type(judged, stands)) {
         return false;
     }
     let tells = judged
