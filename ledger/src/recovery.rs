@@ -34,7 +34,6 @@ pub struct Options {
     event_key: SignerKey,
     checkpoint_key: SignerKey,
     clock: Box<dyn Clock>,
-    check: Check,
 }
 
 impl fmt::Debug for Options {
@@ -46,19 +45,13 @@ impl fmt::Debug for Options {
 impl Options {
     /// With the ledger's two keys. The checkpoint key's name is the origin.
     pub fn new(event_key: SignerKey, checkpoint_key: SignerKey) -> Self {
-        Self { event_key, checkpoint_key, clock: Box::new(SystemClock::new()), check: Check::Edge }
+        Self { event_key, checkpoint_key, clock: Box::new(SystemClock::new()) }
     }
 
     /// With another clock.
     #[must_use]
     pub fn with_clock(self, clock: Box<dyn Clock>) -> Self {
         Self { clock, ..self }
-    }
-
-    /// Looks at every file of the static site, not only at its edge.
-    #[must_use]
-    pub fn with_check(self, check: Check) -> Self {
-        Self { check, ..self }
     }
 }
 
@@ -203,7 +196,7 @@ pub fn open(
         journal: opened.journal.reader(),
         frontier: &opened.frontier,
         published: published.as_ref(),
-        check: options.check,
+        check: Check::Edge,
     };
     let site = TileTree::open(dir, &staging, &source).map_err(OpenError::Site)?;
     let head = head(&origin, &opened.frontier, &options.checkpoint_key);

@@ -1,9 +1,11 @@
-//! The executor half of the runner: carries out one governed action and says exactly what became of it.
+//! The runner: leases jobs, verifies their warrants, carries them out and signs what became of them.
 //!
-//! Whether an action may run is not decided here. Above this stands the half that leases jobs, verifies their warrants and
-//! signs results; below it, nothing is trusted: not the job's inputs, not the project, and least of all the programs that
-//! a project runs to test and build itself.
+//! Two halves. Above, nothing the server says is believed without proof under the pinned root; below, nothing is trusted:
+//! not the job's inputs, not the project, and least of all the programs that a project runs to test and build itself.
 //!
+//! - [`service`]: lease, verify, run, report; [`identity`]: its key and the last head it saw; [`mod@cli`]: its options.
+//! - [`warrant`]: what must hold before anything of a job is looked at. **Invariant**: only [`warrant::verify`] makes a
+//!   [`warrant::VerifiedWarrant`].
 //! - [`manifest`]: which tools there are and what their inputs look like.
 //! - [`executor`]: [`Executor::run`], an [`ActionSpec`] in and an [`Outcome`] out, blocking.
 //! - [`tools`]: the tools, one file each.
