@@ -103,9 +103,16 @@ impl From<Rejection> for ApiError {
             RejectionKind::Unauthenticated => StatusCode::UNAUTHORIZED,
             RejectionKind::Forbidden => StatusCode::FORBIDDEN,
             RejectionKind::NotFound => StatusCode::NOT_FOUND,
-            RejectionKind::Conflict | RejectionKind::Duplicate(_) => StatusCode::CONFLICT,
+            RejectionKind::Conflict | RejectionKind::Exists(_) | RejectionKind::Duplicate(_) => StatusCode::CONFLICT,
+            RejectionKind::Unavailable => StatusCode::SERVICE_UNAVAILABLE,
         };
         Self::new(status, no.reason, no.detail)
+    }
+}
+
+impl From<domain::state::closed::Unreadable> for ApiError {
+    fn from(unreadable: domain::state::closed::Unreadable) -> Self {
+        Rejection::from(unreadable).into()
     }
 }
 

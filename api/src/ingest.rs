@@ -82,9 +82,7 @@ pub(crate) fn refuse_secrets(value: &Value) -> Result<(), ApiError> {
 
 /// An event that is known to stand in the log.
 pub(crate) fn event_at(app: &App, seq: proof::index::LeafIndex) -> Result<domain::event::Event, ApiError> {
-    let leaf = app.ledger.leaf(seq)?.ok_or_else(|| ApiError::internal(format!("event {seq} is not there")))?;
-    let leaf = proof::leaf::Leaf::parse(&leaf).map_err(ApiError::internal)?;
-    domain::event::Event::parse(leaf.payload).map_err(ApiError::internal)
+    Ok(app.ledger.event(seq)?)
 }
 
 /// The salts of commitments, where their bodies still exist.

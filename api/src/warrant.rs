@@ -15,7 +15,7 @@ use schemas::job::{Consistency, Warrant};
 pub(crate) fn warrant(app: &App, lease: &Event, seen: TreeSize) -> Result<Warrant, ApiError> {
     let broken = || ApiError::internal("a lease without its job");
     let job_id = leased(&lease.data).ok_or_else(broken)?.clone();
-    let created = app.ledger.with_state(|state| state.job(&job_id).map(|record| record.created)).ok_or_else(broken)?;
+    let created = app.ledger.with_state(|state| state.job_created(&job_id))?.ok_or_else(broken)?;
     let EventData::JobCreated(minted) = ingest::event_at(app, created)?.data else {
         return Err(broken());
     };
@@ -26,10 +26,10 @@ pub(crate) fn warrant(app: &App, lease: &Event, seen: TreeSize) -> Result<Warran
     };
     let (runner, proposal) = app.ledger.with_state(|state| {
         let runner = state.runner(&data.lease.runner_id).map(|record| record.registered);
-        (runner, state.proposal(&minted.job.proposal_id).map(|record| record.submitted))
+        (runner, state.submitted(&minted.job.proposal_id))
     });
     indices.push(runner.ok_or_else(broken)?);
-    let submitted = proposal.ok_or_else(broken)?;
+    let submitted = proposal?.ok_or_else(broken)?;
     indices.extend(group(app, submitted)?);
     let proposer = ingest::event_at(app, submitted)?.header.actor.key_id;
     indices.extend(key_event(app, &proposer));

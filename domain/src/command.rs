@@ -9,8 +9,10 @@ use crate::event::projection::ProjectionDigest;
 use crate::event::proposal::{Finding, Proposal};
 use crate::event::result::JobResult;
 use crate::event::runner::NewRunner;
-use crate::id::{AnyKeyId, JobId, ProposalId};
+use crate::event::{Event, EventData, PrincipalKind};
+use crate::id::{AnyKeyId, JobId, PrincipalId, ProposalId};
 use crate::reason::Reason;
+use crate::state::closed::Unreadable;
 use proof::dsse::Envelope;
 use proof::hash::Hash;
 use proof::index::{LeafIndex, TreeSize};
@@ -79,8 +81,21 @@ pub enum Command {
     AttestProjections { position: TreeSize, projections: Vec<ProjectionDigest> },
 }
 
+/// A command about something that began before.
+#[derive(Debug, Clone, PartialEq, Eq)]
+pub struct Repeat {
+    /// With which event it began.
+    pub begun: LeafIndex,
+    /// Who asks now.
+    pub kind: PrincipalKind,
+    /// Their name.
+    pub id: PrincipalId,
+    /// Digest of what is asked now.
+    pub digest: Hash,
+}
+
 /// What kind of no.
-#[derive(Debug, Clone, Copy, PartialEq, Eq)]
+#[derive(Debug, Clone, PartialEq, Eq)]
 pub enum RejectionKind {
     /// The request makes no sense.
     Malformed,
@@ -92,8 +107,12 @@ pub enum RejectionKind {
     NotFound,
     /// It conflicts with what is.
     Conflict,
+    /// The id was used before; the event there tells whether by the very same command, see [`Rejection::settle`].
+    Exists(Repeat),
     /// The very same command was carried out before, as the group at this leaf index.
     Duplicate(LeafIndex),
+    /// What the ruling needs cannot be read now.
+    Unavailable,
 }
 
 /// A no without an event.
@@ -138,10 +157,43 @@ impl Rejection {
         Self { kind: RejectionKind::Conflict, reason, detail: detail.into() }
     }
 
+    /// The id was used before.
+    pub fn exists(repeat: Repeat) -> Self {
+        let detail = format!("the id was used before, in event {}", repeat.begun);
+        Self { kind: RejectionKind::Exists(repeat), reason: Reason::ContentConflict, detail }
+    }
+
+    /// Tells, from the event with which something began, whether the same command came again.
+    #[must_use]
+    pub fn settle(self, first: &Event) -> Self {
+        let RejectionKind::Exists(repeat) = &self.kind else { return self };
+        let said = match &first.data {
+            EventData::IntentCreated(e) => e.intent.digest(),
+            EventData::ProposalSubmitted(e) => Ok(e.proposal.action_digest()),
+            _ => return self,
+        };
+        let by = &first.header.actor;
+        if first.header.seq == repeat.begun
+            && said == Ok(repeat.digest)
+            && (by.kind, &by.id) == (repeat.kind, &repeat.id)
+        {
+            return Self::duplicate(repeat.begun);
+        }
+        let detail =
+            format!("`{}` exists with other content; a changed one is a new one", first.header.subject.as_str());
+        Self::conflict(Reason::ContentConflict, detail)
+    }
+
     /// It was carried out before.
     pub fn duplicate(first: LeafIndex) -> Self {
         let detail = format!("the same command stands in the log at {first}");
         Self { kind: RejectionKind::Duplicate(first), reason: Reason::AlreadyExists, detail }
+    }
+}
+
+impl From<Unreadable> for Rejection {
+    fn from(unreadable: Unreadable) -> Self {
+        Self { kind: RejectionKind::Unavailable, reason: Reason::IndexUnreadable, detail: unreadable.to_string() }
     }
 }
 

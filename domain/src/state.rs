@@ -2,16 +2,19 @@
 //!
 //! [`State::apply`] is the only way in, in normal operation, in recovery and in every verifier alike.
 
+pub mod closed;
 pub mod job;
 pub mod key;
 pub mod proposal;
 
 mod apply;
+mod frozen;
 
+use crate::event::Subject;
 use crate::event::ledger::Genesis;
-use crate::event::{Actor, Subject};
 use crate::id::{AnyKeyId, IntentId, JobId, ProposalId, RunnerId};
 use crate::time::Timestamp;
+use closed::{Archive, Closed, ClosedKey, ClosedSet, Generation, Unreadable};
 use job::JobRecord;
 use key::{KeyRecord, RunnerRecord};
 use proof::hash::Hash;
@@ -19,8 +22,10 @@ use proof::index::{LeafIndex, TreeSize};
 use proof::key::PublicKey;
 use proof::note::VerifierKey;
 use proposal::ProposalRecord;
+use serde::{Deserialize, Serialize};
 use std::collections::{BTreeMap, BTreeSet};
 use std::fmt;
+use std::sync::Arc;
 
 /// An event that cannot follow what came before. In a log we read it means damage or forgery; in one we write, a defect.
 #[derive(Debug, Clone, PartialEq, Eq)]
@@ -46,7 +51,7 @@ impl fmt::Display for IllegalTransition {
 impl std::error::Error for IllegalTransition {}
 
 /// The ledger's own identity, fixed at genesis.
-#[derive(Debug, Clone, PartialEq)]
+#[derive(Debug, Clone, PartialEq, Serialize, Deserialize)]
 pub struct LedgerInfo {
     /// What root said.
     pub genesis: Genesis,
@@ -58,17 +63,6 @@ pub struct LedgerInfo {
     pub checkpoint: VerifierKey,
     /// The engine that decides.
     pub engine: u32,
-}
-
-/// Something that was said once and is remembered only to recognise it.
-#[derive(Debug, Clone, PartialEq, Eq)]
-pub struct Seen {
-    /// Where.
-    pub seq: LeafIndex,
-    /// Digest of what was said.
-    pub digest: Hash,
-    /// By whom.
-    pub actor: Actor,
 }
 
 /// Something that happens by itself when its time comes.
@@ -91,12 +85,12 @@ pub struct State {
     keys: BTreeMap<AnyKeyId, KeyRecord>,
     api_keys: BTreeMap<Hash, AnyKeyId>,
     runners: BTreeMap<RunnerId, RunnerRecord>,
-    intents: BTreeMap<IntentId, Seen>,
     proposals: BTreeMap<ProposalId, ProposalRecord>,
     jobs: BTreeMap<JobId, JobRecord>,
     ready: BTreeMap<LeafIndex, JobId>,
     due: BTreeSet<(Timestamp, Due)>,
     versions: BTreeMap<Subject, u64>,
+    closed: ClosedSet,
 }
 
 impl Default for State {
@@ -117,12 +111,12 @@ impl State {
             keys: BTreeMap::new(),
             api_keys: BTreeMap::new(),
             runners: BTreeMap::new(),
-            intents: BTreeMap::new(),
             proposals: BTreeMap::new(),
             jobs: BTreeMap::new(),
             ready: BTreeMap::new(),
             due: BTreeSet::new(),
             versions: BTreeMap::new(),
+            closed: ClosedSet::default(),
         }
     }
 
@@ -171,19 +165,40 @@ impl State {
         self.runners.values()
     }
 
-    /// An intent.
-    pub fn intent(&self, id: &IntentId) -> Option<&Seen> {
-        self.intents.get(id)
+    /// Where an intent was stated.
+    pub fn intent(&self, id: &IntentId) -> Result<Option<LeafIndex>, Unreadable> {
+        Ok(self.closed(&Subject::of("intent", id))?.map(|closed| closed.begun))
     }
 
-    /// A proposal.
+    /// A proposal that is open.
     pub fn proposal(&self, id: &ProposalId) -> Option<&ProposalRecord> {
         self.proposals.get(id)
     }
 
-    /// A job.
+    /// Where a proposal was submitted, whether it is open or not.
+    pub fn submitted(&self, id: &ProposalId) -> Result<Option<LeafIndex>, Unreadable> {
+        match self.proposals.get(id) {
+            Some(open) => Ok(Some(open.submitted)),
+            None => Ok(self.closed(&Subject::of("proposal", id))?.map(|closed| closed.begun)),
+        }
+    }
+
+    /// A job that is open.
     pub fn job(&self, id: &JobId) -> Option<&JobRecord> {
         self.jobs.get(id)
+    }
+
+    /// Where a job was created, whether it is open or not.
+    pub fn job_created(&self, id: &JobId) -> Result<Option<LeafIndex>, Unreadable> {
+        match self.jobs.get(id) {
+            Some(open) => Ok(Some(open.created)),
+            None => Ok(self.closed(&Subject::of("job", id))?.map(|closed| closed.begun)),
+        }
+    }
+
+    /// What became of an intent, a proposal or a job that is over.
+    pub fn closed(&self, subject: &Subject) -> Result<Option<Closed>, Unreadable> {
+        self.closed.find(&ClosedKey::of(subject))
     }
 
     /// Jobs that wait for a runner, oldest first.
@@ -210,5 +225,26 @@ impl State {
     /// The version that the subject's next event has.
     pub fn next_version(&self, subject: &Subject) -> u64 {
         self.versions.get(subject).copied().unwrap_or(0) + 1
+    }
+
+    /// How much is over and not in the archive, nor on its way there.
+    pub fn recently_closed(&self) -> usize {
+        self.closed.recent()
+    }
+
+    /// Sends everything that is over to the archive. It is found here until [`archived`](Self::archived) says that it
+    /// has arrived.
+    pub fn retire(&mut self) -> Arc<Generation> {
+        self.closed.retire()
+    }
+
+    /// The same for another copy of the same state.
+    pub fn retire_with(&mut self, leaving: &Arc<Generation>) {
+        self.closed.follow(leaving);
+    }
+
+    /// What was sent to the archive is in this one now, with all that was there before.
+    pub fn archived(&mut self, archive: Arc<dyn Archive>) {
+        self.closed.arrived(archive);
     }
 }

@@ -7,7 +7,7 @@ use crate::keys::entropy;
 use crate::sequencer::{Message, Request};
 use crate::site::{TileTree, TreeError};
 use domain::authored::SeenHead;
-use domain::command::{Command, Rejection};
+use domain::command::{Command, Rejection, RejectionKind};
 use domain::decide::check_signature;
 use domain::event::Event;
 use domain::event::proposal::Seed;
@@ -16,6 +16,7 @@ use domain::reason::Reason;
 use domain::state::State;
 use proof::hash::Hash;
 use proof::index::{LeafIndex, TreeSize};
+use proof::leaf::Leaf;
 use proof::merkle;
 use proof::receipt::{Receipt, ReceiptEntry};
 use std::fmt;
@@ -132,6 +133,13 @@ impl Ledger {
         Ok(self.read(index, 1)?.into_iter().next())
     }
 
+    /// One committed event.
+    pub fn event(&self, index: LeafIndex) -> Result<Event, TreeError> {
+        let leaf = self.leaf(index)?.ok_or(TreeError::Missing { index })?;
+        let payload = Leaf::parse(&leaf).map_err(|_| TreeError::Missing { index })?.payload;
+        Event::parse(payload).map_err(|_| TreeError::Missing { index })
+    }
+
     /// Looks at the committed state. Keep it short: commits wait meanwhile.
     pub fn with_state<R>(&self, look: impl FnOnce(&State) -> R) -> R {
         look(&self.0.committed.read().unwrap_or_else(PoisonError::into_inner))
@@ -215,8 +223,7 @@ impl Ledger {
     /// The same for a thread that may block.
     pub fn submit_blocking(&self, command: Command) -> Result<Committed, SubmitError> {
         let answer = self.enqueue(command)?;
-        let done = answer.blocking_recv().map_err(|_| self.why_stopped())??;
-        self.committed(done)
+        self.answered(answer.blocking_recv().map_err(|_| self.why_stopped())?)
     }
 
     fn enqueue(&self, command: Command) -> Result<oneshot::Receiver<Result<Done, SubmitError>>, SubmitError> {
@@ -250,11 +257,25 @@ impl Ledger {
         }
     }
 
+    /// Tells a command that came again from one that only uses an id again: the first event says which.
+    fn settled(&self, error: SubmitError) -> SubmitError {
+        let SubmitError::Rejected(Rejection { kind: RejectionKind::Exists(repeat), .. }) = &error else {
+            return error;
+        };
+        let begun = repeat.begun;
+        match (self.event(begun), error) {
+            (Ok(first), SubmitError::Rejected(no)) => SubmitError::Rejected(no.settle(&first)),
+            (Ok(_), error) => error,
+            (Err(problem), _) => SubmitError::Stopped(format!("event {begun}: {problem}")),
+        }
+    }
+
     fn why_stopped(&self) -> SubmitError {
         SubmitError::Stopped(self.stopped().unwrap_or_else(|| "the server is shutting down".into()))
     }
 
-    fn committed(&self, done: Done) -> Result<Committed, SubmitError> {
+    fn answered(&self, answer: Result<Done, SubmitError>) -> Result<Committed, SubmitError> {
+        let done = answer.map_err(|error| self.settled(error))?;
         let leaves: Vec<_> =
             done.events.iter().map(|event| event.header.seq).zip(done.leaves.iter().cloned()).collect();
         let receipt = self.prove(&done.head, &leaves).map_err(|e| SubmitError::Stopped(e.to_string()))?;
@@ -272,8 +293,8 @@ pub struct Queued {
 impl Queued {
     /// Waits until it is on stable storage, or refused.
     pub async fn committed(self) -> Result<Committed, SubmitError> {
-        let done = self.answer.await.map_err(|_| self.ledger.why_stopped())??;
-        self.ledger.committed(done)
+        let answer = self.answer.await.map_err(|_| self.ledger.why_stopped())?;
+        self.ledger.answered(answer)
     }
 }
 

@@ -10,6 +10,7 @@ use axum::extract::State;
 use axum::http::{HeaderMap, StatusCode};
 use axum::response::Response;
 use domain::command::{Caller, Command};
+use domain::event::EventData;
 use domain::event::key::Scope;
 use domain::event::result::{ActionResult, Artifact, JobResult, ResultStatus};
 use domain::id::{JobId, ProposalId};
@@ -115,9 +116,7 @@ pub(crate) async fn report(State(app): State<App>, headers: HeaderMap, bytes: By
     let answer = |status: &str, rejection: Option<&str>| {
         ok(&json!({"ok": true, "effective_status": status, "artifact_rejection": rejection}))
     };
-    let ended =
-        app.ledger.with_state(|state| state.job(&report.job_id).map(|r| (r.proposal_id.clone(), r.job.is_none())));
-    match ended {
+    match standing(&app, &report.job_id)? {
         None => return Err(ApiError::detail(StatusCode::NOT_FOUND, "Job not found")),
         Some((proposal_id, _)) if proposal_id != report.proposal_id => {
             return Err(ApiError::detail(StatusCode::CONFLICT, "The job belongs to another proposal"));
@@ -145,6 +144,19 @@ pub(crate) async fn report(State(app): State<App>, headers: HeaderMap, bytes: By
     answer(if status == ResultStatus::Completed { "completed" } else { "failed" }, rejection)
 }
 
+/// Whose a job is, and whether it has ended.
+fn standing(app: &App, job_id: &JobId) -> Result<Option<(ProposalId, bool)>, ApiError> {
+    let open = app.ledger.with_state(|state| state.job(job_id).map(|record| record.proposal_id.clone()));
+    if let Some(proposal_id) = open {
+        return Ok(Some((proposal_id, false)));
+    }
+    let Some(created) = app.ledger.with_state(|state| state.job_created(job_id))? else { return Ok(None) };
+    match ingest::event_at(app, created)?.data {
+        EventData::JobCreated(minted) => Ok(Some((minted.job.proposal_id, true))),
+        _ => Err(ApiError::internal("a job that was not created")),
+    }
+}
+
 fn result(
     app: &App,
     job_id: &JobId,
@@ -154,7 +166,7 @@ fn result(
     rejection: Option<&str>,
 ) -> Result<(JobResult, Vec<schemas::commit::Opened>), ApiError> {
     let tools = app.ledger.with_state(|state| {
-        let job = state.job(job_id).and_then(|record| record.job.as_ref());
+        let job = state.job(job_id).map(|record| &record.job);
         job.map(|job| job.actions.iter().map(|action| action.tool.clone()).collect::<Vec<_>>())
     });
     let text = |name: &str| output.get(name).and_then(Value::as_str).map(str::to_owned);

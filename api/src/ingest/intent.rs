@@ -31,7 +31,7 @@ pub(crate) fn commitments(intent: &Intent) -> Vec<(String, Commitment)> {
 }
 
 fn earlier(app: &App, id: &IntentId) -> Result<Earlier, ApiError> {
-    let Some(seq) = app.ledger.with_state(|state| state.intent(id).map(|seen| seen.seq)) else {
+    let Some(seq) = app.ledger.with_state(|state| state.intent(id))? else {
         return Ok(Earlier::new());
     };
     match super::event_at(app, seq)?.data {

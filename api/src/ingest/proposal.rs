@@ -22,8 +22,7 @@ pub(crate) fn proposal(app: &App, mut input: SubmitProposal) -> Result<(Proposal
 }
 
 fn earlier(app: &App, id: &ProposalId) -> Result<Earlier, ApiError> {
-    let submitted = app.ledger.with_state(|state| state.proposal(id).map(|record| record.submitted));
-    let Some(seq) = submitted else { return Ok(Earlier::new()) };
+    let Some(seq) = app.ledger.with_state(|state| state.submitted(id))? else { return Ok(Earlier::new()) };
     match super::event_at(app, seq)?.data {
         EventData::ProposalSubmitted(e) => super::salts(app, e.proposal.commitments().into_iter()),
         _ => Ok(Earlier::new()),

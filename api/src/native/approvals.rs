@@ -73,18 +73,19 @@ pub(crate) async fn plain(
 /// The challenge that is open for a proposal.
 pub(crate) fn open_challenge(app: &App, id: &ProposalId) -> Result<Challenge, ApiError> {
     let found = app.ledger.with_state(|state| {
-        state.proposal(id).map(|record| match &record.state {
+        let challenge = state.proposal(id).and_then(|record| match &record.state {
             ProposalState::Waiting(_, ask) => Some(ask.challenge.clone()),
             _ => None,
-        })
+        });
+        (challenge, state.submitted(id))
     });
-    match found {
-        Some(Some(challenge)) => Ok(challenge),
-        Some(None) => {
+    match (found.0, found.1?) {
+        (Some(challenge), _) => Ok(challenge),
+        (None, Some(_)) => {
             let detail = format!("proposal `{id}` is not waiting for a human");
             Err(ApiError::new(StatusCode::CONFLICT, Reason::NotPending, detail))
         }
-        None => {
+        (None, None) => {
             let detail = format!("there is no proposal `{id}`");
             Err(ApiError::new(StatusCode::NOT_FOUND, Reason::ProposalUnknown, detail))
         }

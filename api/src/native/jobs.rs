@@ -160,11 +160,11 @@ async fn wait_for_end(app: &App, id: &JobId, wait_ms: u64) -> Result<(), ApiErro
     let mut news = app.ledger.watch();
     loop {
         news.mark_unchanged();
-        let open = app.ledger.with_state(|state| state.job(id).map(|record| record.job.is_some()));
-        match open {
-            Some(true) => {}
-            Some(false) => return Ok(()),
-            None => {
+        let (open, created) = app.ledger.with_state(|state| (state.job(id).is_some(), state.job_created(id)));
+        match (open, created?) {
+            (true, _) => {}
+            (false, Some(_)) => return Ok(()),
+            (false, None) => {
                 return Err(ApiError::new(
                     StatusCode::NOT_FOUND,
                     Reason::JobUnknown,

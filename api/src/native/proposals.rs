@@ -211,7 +211,7 @@ pub(crate) async fn bodies(
         return Err(ApiError::new(StatusCode::FORBIDDEN, domain::reason::Reason::ScopeMissing, detail));
     }
     let id = proposal_id(&id)?;
-    let submitted = app.ledger.with_state(|state| state.proposal(&id).map(|record| record.submitted));
+    let submitted = app.ledger.with_state(|state| state.submitted(&id))?;
     let Some(seq) = submitted else {
         let reason = domain::reason::Reason::ProposalUnknown;
         return Err(ApiError::new(StatusCode::NOT_FOUND, reason, format!("there is no proposal `{id}`")));

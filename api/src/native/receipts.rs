@@ -50,7 +50,7 @@ pub(crate) fn story(app: &App, id: &ProposalId) -> Result<Vec<LeafIndex>, ApiErr
     let row = app.models.row("proposals", &format!("proposal/{id}")).map_err(ApiError::internal)?;
     let groups = row.as_ref().and_then(|row| row.get("groups")).and_then(serde_json::Value::as_array);
     let groups: Vec<u64> = groups.into_iter().flatten().filter_map(serde_json::Value::as_u64).collect();
-    let submitted = app.ledger.with_state(|state| state.proposal(id).map(|record| record.submitted));
+    let submitted = app.ledger.with_state(|state| state.submitted(id))?;
     let Some(submitted) = submitted else {
         return Err(ApiError::new(
             StatusCode::NOT_FOUND,

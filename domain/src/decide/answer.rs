@@ -90,9 +90,12 @@ fn open_question<'s>(
     context: &Context<'_>,
 ) -> Result<(&'s Open, &'s Ask), Rejection> {
     let id = &answer.proposal_id;
-    let unknown = || Rejection::not_found(Reason::ProposalUnknown, format!("there is no proposal `{id}`"));
-    let ProposalState::Waiting(open, ask) = &state.proposal(id).ok_or_else(unknown)?.state else {
-        return Err(Rejection::conflict(Reason::NotPending, format!("proposal `{id}` is not waiting for a human")));
+    let Some(ProposalState::Waiting(open, ask)) = state.proposal(id).map(|record| &record.state) else {
+        return Err(if state.submitted(id)?.is_some() {
+            Rejection::conflict(Reason::NotPending, format!("proposal `{id}` is not waiting for a human"))
+        } else {
+            Rejection::not_found(Reason::ProposalUnknown, format!("there is no proposal `{id}`"))
+        });
     };
     if answer.challenge != ask.challenge {
         return Err(Rejection::conflict(Reason::ChallengeMismatch, "the answer is not to the challenge that is open"));

@@ -1,6 +1,7 @@
 //! Deadlines that passed. Silence never allows.
 
 use super::answer::final_decision;
+use super::job::open_job;
 use super::{Context, Draft, index_of, ledger_actor, ledger_of};
 use crate::command::Rejection;
 use crate::event::approval::ApprovalExpired;
@@ -43,9 +44,8 @@ pub(super) fn approval(state: &State, id: &ProposalId, context: &Context<'_>) ->
 
 pub(super) fn lease(state: &State, id: &JobId, context: &Context<'_>) -> Result<Vec<Draft>, Rejection> {
     let info = ledger_of(state)?;
-    let record =
-        state.job(id).ok_or_else(|| Rejection::not_found(Reason::JobUnknown, format!("there is no job `{id}`")))?;
-    let (JobState::Leased(lease), Some(job)) = (&record.state, &record.job) else {
+    let record = open_job(state, id)?;
+    let JobState::Leased(lease) = &record.state else {
         return Err(Rejection::conflict(Reason::JobNotOpen, format!("job `{id}` is {}", record.state.name())));
     };
     if lease.expires > context.now {
@@ -56,7 +56,7 @@ pub(super) fn lease(state: &State, id: &JobId, context: &Context<'_>) -> Result<
     let draft = |causes, data| Draft { subject: subject.clone(), actor: actor.clone(), session: None, causes, data };
     let lapsed = JobLeaseExpired { job_id: id.clone(), attempt: lease.attempt };
     let mut drafts = vec![draft(vec![lease.at], EventData::JobLeaseExpired(lapsed))];
-    if lease.attempt >= job.attempts_max {
+    if lease.attempt >= record.job.attempts_max {
         let ended = JobEnded {
             job_id: id.clone(),
             proposal_id: record.proposal_id.clone(),

@@ -1,15 +1,13 @@
 //! Stating an intent.
 
 use super::{Context, Draft, actor_of, authorize, check_credential, form, ledger_of, parse_id};
-use crate::command::{Caller, Rejection};
+use crate::command::{Caller, Rejection, Repeat};
 use crate::event::intent::{Intent, IntentCreated};
 use crate::event::key::Scope;
 use crate::event::ledger::Profile;
 use crate::event::{Actor, EventData, PrincipalKind, Subject};
-use crate::reason::Reason;
 use crate::state::State;
 use proof::dsse::Envelope;
-use proof::hash::sha256;
 
 pub(super) fn create(
     state: &State,
@@ -34,17 +32,12 @@ pub(super) fn create(
         }
     };
     form::check("the intent", intent)?;
-    if let Some(seen) = state.intent(&intent.intent_id) {
-        let bytes = proof::canonical::to_vec(intent).map_err(|e| Rejection::malformed(e.to_string()))?;
-        return Err(if seen.digest == sha256(&bytes) && seen.actor.same_principal(&actor) {
-            Rejection::duplicate(seen.seq)
-        } else {
-            let detail = format!("intent `{}` exists with other content", intent.intent_id);
-            Rejection::conflict(Reason::ContentConflict, detail)
-        });
-    }
     let mut settled = intent.clone();
     settled.settle();
+    if let Some(begun) = state.intent(&intent.intent_id)? {
+        let digest = settled.digest().map_err(|e| Rejection::malformed(e.to_string()))?;
+        return Err(Rejection::exists(Repeat { begun, kind: actor.kind, id: actor.id, digest }));
+    }
     let data = IntentCreated { intent: settled, authored: authored.cloned() };
     Ok(vec![Draft {
         subject: Subject::of("intent", &intent.intent_id),

@@ -6,7 +6,7 @@ use crate::event::job::{Job, JobEnded, JobLeased, LeaseRequest};
 use crate::event::key::Scope;
 use crate::event::result::{Evidence, JobResult, ResultRecorded, ResultStatus};
 use crate::event::{Actor, EventData, PrincipalKind, Subject};
-use crate::id::RunnerId;
+use crate::id::{JobId, RunnerId};
 use crate::limits;
 use crate::reason::Reason;
 use crate::state::State;
@@ -47,6 +47,17 @@ pub(super) fn named_runner<'s>(
     Ok(runner)
 }
 
+/// A job that has not ended.
+pub(super) fn open_job<'s>(state: &'s State, id: &JobId) -> Result<&'s JobRecord, Rejection> {
+    if let Some(record) = state.job(id) {
+        return Ok(record);
+    }
+    Err(match state.closed(&Subject::of("job", id))? {
+        Some(closed) => Rejection::conflict(Reason::JobNotOpen, format!("job `{id}` is {}", closed.end.name())),
+        None => Rejection::not_found(Reason::JobUnknown, format!("there is no job `{id}`")),
+    })
+}
+
 pub(super) fn lease(
     state: &State,
     request: &LeaseRequest,
@@ -66,18 +77,17 @@ pub(super) fn lease(
         return Err(Rejection::conflict(Reason::LeaseReplayed, "the request is older than the runner's last lease"));
     }
     let fits = |record: &&JobRecord| {
-        record.job.as_ref().is_some_and(|job| {
-            job.manifest == request.manifest && job.actions.iter().all(|action| request.tools.contains(&action.tool))
-        })
+        let job = &record.job;
+        job.manifest == request.manifest && job.actions.iter().all(|action| request.tools.contains(&action.tool))
     };
     let record = state
         .ready_jobs()
         .find(fits)
         .ok_or_else(|| Rejection::not_found(Reason::NoJob, "no job is waiting for this runner"))?;
-    let (JobState::Ready(tries), Some(job)) = (&record.state, &record.job) else {
+    let JobState::Ready(tries) = &record.state else {
         return Err(Rejection::conflict(Reason::JobNotOpen, "the job is not ready"));
     };
-    let lease_ms = (job.timeout_ms + limits::LEASE_GRACE_MS).min(limits::LEASE_MS_MAX);
+    let lease_ms = (record.job.timeout_ms + limits::LEASE_GRACE_MS).min(limits::LEASE_MS_MAX);
     let data = JobLeased {
         job_id: record.job_id.clone(),
         attempt: tries + 1,
@@ -108,15 +118,8 @@ pub(super) fn record(
         check_credential(authorize(state, by, Scope::RunnerResult, context.now)?, false)?;
     }
     form::check("the result", result)?;
-    let unknown = || Rejection::not_found(Reason::JobUnknown, format!("there is no job `{}`", result.job_id));
-    let record = state.job(&result.job_id).ok_or_else(unknown)?;
-    let Some(job) = &record.job else {
-        return Err(Rejection::conflict(
-            Reason::JobNotOpen,
-            format!("job `{}` is {}", result.job_id, record.state.name()),
-        ));
-    };
-    check_form(result, job)?;
+    let record = open_job(state, &result.job_id)?;
+    check_form(result, &record.job)?;
     let (actor, evidence, attempt, cause) = match authored {
         Some(_) => under_warrant(state, by, result, record, context)?,
         None => without_warrant(state, by, result, record, context)?,
@@ -203,11 +206,9 @@ fn without_warrant(
 ) -> Result<Report, Rejection> {
     let key = authorize(state, by, Scope::RunnerResult, context.now)?;
     let tools = &context.policy.manifest().tools;
-    let harmless = record.job.as_ref().is_some_and(|job| {
-        // Of a manifest that is not in force any more nobody can say here what its tools do.
-        job.manifest == context.policy.manifest_digest()
-            && job.actions.iter().all(|action| tools.get(&action.tool).is_some_and(|tool| tool.effects.is_empty()))
-    });
+    // Of a manifest that is not in force any more nobody can say here what its tools do.
+    let harmless = record.job.manifest == context.policy.manifest_digest()
+        && record.job.actions.iter().all(|action| tools.get(&action.tool).is_some_and(|tool| tool.effects.is_empty()));
     if !harmless {
         let detail = "a result without a warrant is accepted only for tools without effects";
         return Err(Rejection::forbidden(Reason::WarrantRequired, detail));

@@ -32,7 +32,7 @@ pub(super) fn job(state: &State, proposal: &Proposal, context: &Context<'_>, bas
     // Work that changes nothing may be tried again; of any other, a lapsed lease leaves what happened unknown.
     let harmless = tools.iter().all(|t| policy.bundle().read_only(&t.effects));
     let job_id: JobId = seed.uuid("job").parse().map_err(|_| internal("job id"))?;
-    if state.job(&job_id).is_some() {
+    if state.job_created(&job_id)?.is_some() {
         let detail = format!("job `{job_id}` exists already: its seed was used before");
         return Err(Rejection::conflict(Reason::AlreadyExists, detail));
     }

@@ -3,7 +3,7 @@
 use super::mint::{self, Basis};
 use super::{Context, Draft, actor_of, authorize, check_credential, form, index_of, ledger_actor, ledger_of};
 use crate::ENGINE;
-use crate::command::{Caller, Rejection};
+use crate::command::{Caller, Rejection, Repeat};
 use crate::effect::{Effect, Effects};
 use crate::event::approval::{ApprovalRequested, Challenge};
 use crate::event::decision::{DecisionRecorded, Ruling, Stage};
@@ -16,9 +16,10 @@ use crate::limits;
 use crate::policy::Bundle;
 use crate::reason::Reason;
 use crate::state::State;
-use crate::state::proposal::ProposalState;
+use crate::state::closed::{Closed, End};
 use proof::dsse::Envelope;
 use proof::hash::sha256;
+use proof::index::LeafIndex;
 use serde_json::Value;
 
 /// Bounds that no policy can widen.
@@ -74,18 +75,19 @@ fn check_key(key: &NewKey, proposal: &Proposal, bundle: &Bundle) -> Result<(), R
     Ok(())
 }
 
-fn check_superseded(state: &State, proposal: &Proposal) -> Result<(), Rejection> {
+/// Where the proposal that this one supersedes was submitted.
+fn superseded(state: &State, proposal: &Proposal) -> Result<Option<LeafIndex>, Rejection> {
     let Some(earlier) = &proposal.supersedes else {
-        return Ok(());
+        return Ok(None);
     };
-    match state.proposal(earlier).map(|record| &record.state) {
-        Some(ProposalState::Closed(Ruling::NeedMoreEvidence)) => Ok(()),
-        Some(_) => {
+    match state.closed(&Subject::of("proposal", earlier))? {
+        Some(Closed { begun, end: End::Ruled(Ruling::NeedMoreEvidence) }) => Ok(Some(begun)),
+        None if state.proposal(earlier).is_none() => {
+            Err(Rejection::not_found(Reason::ProposalUnknown, format!("there is no proposal `{earlier}` to supersede")))
+        }
+        _ => {
             let detail = format!("proposal `{earlier}` did not lack evidence; only such a one can be superseded");
             Err(Rejection::conflict(Reason::ContentConflict, detail))
-        }
-        None => {
-            Err(Rejection::not_found(Reason::ProposalUnknown, format!("there is no proposal `{earlier}` to supersede")))
         }
     }
 }
@@ -112,25 +114,18 @@ pub(super) fn submit(
     let authored = authored.filter(|_| findings.is_empty());
     check_key(&record.key, proposal, context.policy.bundle())?;
     let actor = actor_of(record, Some(&proposal.agent));
-    if let Some(seen) = state.proposal(&proposal.proposal_id) {
-        return Err(if seen.digest == proposal.action_digest() && seen.actor.same_principal(&actor) {
-            Rejection::duplicate(seen.submitted)
-        } else {
-            let detail = format!(
-                "proposal `{}` exists with other content; a changed proposal is a new one",
-                proposal.proposal_id
-            );
-            Rejection::conflict(Reason::ContentConflict, detail)
-        });
+    if let Some(begun) = state.submitted(&proposal.proposal_id)? {
+        let digest = proposal.action_digest();
+        return Err(Rejection::exists(Repeat { begun, kind: actor.kind, id: actor.id, digest }));
     }
-    check_superseded(state, proposal)?;
+    let superseded = superseded(state, proposal)?;
 
     let actions = gate::effective_actions(proposal);
     let reports = gate::run(&GateInput::new(proposal, &actions, &findings, &actor, context.policy, state.size()));
     let ruling = gate::strictest(&reports);
     let session = SessionId::derive(actor.kind.as_str(), &actor.id, &proposal.agent, &proposal.intent_id);
-    let mut causes: Vec<_> = state.intent(&proposal.intent_id).map(|seen| seen.seq).into_iter().collect();
-    causes.extend(proposal.supersedes.as_ref().and_then(|id| state.proposal(id)).map(|record| record.submitted));
+    let mut causes: Vec<_> = state.intent(&proposal.intent_id)?.into_iter().collect();
+    causes.extend(superseded);
     let subject = Subject::of("proposal", &proposal.proposal_id);
     let draft =
         |actor, causes, data| Draft { subject: subject.clone(), actor, session: Some(session.clone()), causes, data };

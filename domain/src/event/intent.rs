@@ -2,7 +2,9 @@
 
 use crate::content::{Content, Text};
 use crate::id::IntentId;
+use proof::canonical::JsonError;
 use proof::dsse::Envelope;
+use proof::hash::{Hash, sha256};
 use serde::{Deserialize, Serialize};
 
 /// What somebody wants.
@@ -24,6 +26,11 @@ pub struct Intent {
 }
 
 impl Intent {
+    /// SHA-256 of its canonical form.
+    pub fn digest(&self) -> Result<Hash, JsonError> {
+        Ok(sha256(&proof::canonical::to_vec(self)?))
+    }
+
     /// Settles the numbers of its constraints.
     pub(crate) fn settle(&mut self) {
         self.constraints.iter_mut().for_each(Content::settle);

@@ -1,15 +1,16 @@
 //! Folding one event into the state.
 
+use super::closed::{Closed, ClosedKey, End};
 use super::job::{JobRecord, JobState};
 use super::key::{KeyRecord, KeyStatus, RunnerRecord};
 use super::proposal::{Open, ProposalRecord, ProposalState};
-use super::{Due, IllegalTransition, LedgerInfo, Seen, State};
+use super::{Due, IllegalTransition, LedgerInfo, State};
 use crate::event::decision::Ruling;
-use crate::event::job::JobCreated;
+use crate::event::job::{JobCreated, JobEnded};
 use crate::event::key::{Credential, KeyCreated};
 use crate::event::ledger::LedgerCreated;
 use crate::event::proposal::ProposalSubmitted;
-use crate::event::{Event, EventData, Header};
+use crate::event::{Event, EventData, Header, Subject};
 use crate::id::{AnyKeyId, JobId, ProposalId};
 use proof::hash::Hash;
 use proof::note::VerifierKey;
@@ -83,13 +84,10 @@ impl State {
                     return Err("the runner is registered already".into());
                 }
             }
-            EventData::IntentCreated(data) => {
+            EventData::IntentCreated(_) => {
                 keep_version = false;
-                let digest = proof::hash::sha256(&proof::canonical::to_vec(&data.intent).map_err(|e| e.to_string())?);
-                let seen = Seen { seq: h.seq, digest, actor: h.actor.clone() };
-                if self.intents.insert(data.intent.intent_id.clone(), seen).is_some() {
-                    return Err("the intent exists already".into());
-                }
+                self.check_new(&h.subject, "the intent")?;
+                self.closed.insert(ClosedKey::of(&h.subject), Closed { begun: h.seq, end: End::Stated });
             }
             EventData::ProposalSubmitted(data) => self.proposal_submitted(h, data)?,
             EventData::DecisionRecorded(data) => {
@@ -105,7 +103,7 @@ impl State {
             EventData::ApprovalExpired(data) => {
                 self.move_proposal(&data.proposal_id, |state| state.lapsed(&data.nonce))?;
             }
-            EventData::JobCreated(data) => self.job_created(h, data)?,
+            EventData::JobCreated(data) => self.created_job(h, data)?,
             EventData::JobLeased(_) | EventData::JobLeaseExpired(_) | EventData::ResultRecorded(_) => {
                 self.job_moved(event)?;
             }
@@ -114,9 +112,7 @@ impl State {
             | EventData::JobRejected(data)
             | EventData::JobUnknown(data) => {
                 keep_version = false;
-                let type_name = event.data.type_name();
-                let record = self.move_job(&data.job_id, |state, _| state.ended(data, type_name))?;
-                record.job = None;
+                self.job_ended(&h.subject, data, event.data.type_name())?;
             }
             EventData::BlobErased(_) | EventData::ProjectionAttested(_) => {}
         }
@@ -201,12 +197,8 @@ impl State {
             session: h.session.clone(),
             manifest: None,
         };
-        let record = ProposalRecord {
-            submitted: h.seq,
-            digest: proposal.action_digest(),
-            actor: h.actor.clone(),
-            state: ProposalState::Submitted(open),
-        };
+        let record = ProposalRecord { submitted: h.seq, state: ProposalState::Submitted(open) };
+        self.check_new(&h.subject, "the proposal")?;
         match self.proposals.insert(proposal.proposal_id.clone(), record) {
             None => Ok(()),
             Some(_) => Err(format!("proposal `{}` exists already", proposal.proposal_id)),
@@ -214,9 +206,7 @@ impl State {
     }
 
     fn proposal_is_open(&self, id: &ProposalId) -> bool {
-        self.proposals
-            .get(id)
-            .is_some_and(|p| !matches!(p.state, ProposalState::Closed(_) | ProposalState::Allowed(..)))
+        self.proposals.get(id).is_some_and(|p| !matches!(p.state, ProposalState::Allowed(..)))
     }
 
     fn move_proposal(
@@ -224,7 +214,9 @@ impl State {
         id: &ProposalId,
         step: impl FnOnce(ProposalState) -> Result<ProposalState, String>,
     ) -> Step {
-        let record = self.proposals.get_mut(id).ok_or_else(|| format!("there is no proposal `{id}`"))?;
+        let Some(record) = self.proposals.get_mut(id) else {
+            return Err(self.not_open("proposal", id));
+        };
         if let Some(expires) = record.answer_due() {
             self.due.remove(&(expires, Due::Approval(id.clone())));
         }
@@ -233,19 +225,25 @@ impl State {
         if let Some(expires) = record.answer_due() {
             self.due.insert((expires, Due::Approval(id.clone())));
         }
+        if let ProposalState::Closed(ruling) = record.state {
+            let closed = Closed { begun: record.submitted, end: End::Ruled(ruling) };
+            self.closed.insert(ClosedKey::of(&Subject::of("proposal", id)), closed);
+            self.proposals.remove(id);
+        }
         Ok(())
     }
 
-    fn job_created(&mut self, h: &Header, data: &JobCreated) -> Step {
+    fn created_job(&mut self, h: &Header, data: &JobCreated) -> Step {
         let job = &data.job;
         self.move_proposal(&job.proposal_id, |state| state.minted(data.decision, &data.approvals))?;
         let record = JobRecord {
             job_id: job.job_id.clone(),
             proposal_id: job.proposal_id.clone(),
             created: h.seq,
-            job: Some(Box::new(job.clone())),
+            job: Box::new(job.clone()),
             state: JobState::Ready(0),
         };
+        self.check_new(&h.subject, "the job")?;
         if self.jobs.insert(job.job_id.clone(), record).is_some() {
             return Err(format!("job `{}` exists already", job.job_id));
         }
@@ -253,19 +251,16 @@ impl State {
         Ok(())
     }
 
-    fn move_job(
-        &mut self,
-        id: &JobId,
-        step: impl FnOnce(JobState, u32) -> Result<JobState, String>,
-    ) -> Result<&mut JobRecord, String> {
-        let record = self.jobs.get_mut(id).ok_or_else(|| format!("there is no job `{id}`"))?;
-        let attempts_max = record.job.as_ref().map_or(0, |job| job.attempts_max);
+    fn move_job(&mut self, id: &JobId, step: impl FnOnce(JobState, u32) -> Result<JobState, String>) -> Step {
+        let Some(record) = self.jobs.get_mut(id) else {
+            return Err(self.not_open("job", id));
+        };
         if let JobState::Leased(lease) = &record.state {
             self.due.remove(&(lease.expires, Due::Lease(id.clone())));
         }
         self.ready.remove(&record.created);
-        let from = std::mem::replace(&mut record.state, JobState::Ended("broken"));
-        record.state = step(from, attempts_max).map_err(|rule| format!("job `{id}`: {rule}"))?;
+        record.state =
+            step(record.state.clone(), record.job.attempts_max).map_err(|rule| format!("job `{id}`: {rule}"))?;
         match &record.state {
             JobState::Ready(_) => {
                 self.ready.insert(record.created, id.clone());
@@ -273,9 +268,36 @@ impl State {
             JobState::Leased(lease) => {
                 self.due.insert((lease.expires, Due::Lease(id.clone())));
             }
-            JobState::Lapsed(_) | JobState::Reported(..) | JobState::Ended(_) => {}
+            JobState::Lapsed(_) | JobState::Reported(..) => {}
         }
-        Ok(record)
+        Ok(())
+    }
+
+    fn job_ended(&mut self, subject: &Subject, data: &JobEnded, type_name: &'static str) -> Step {
+        let id = &data.job_id;
+        let record = self.jobs.get(id).ok_or_else(|| self.not_open("job", id))?;
+        let end = record.state.ended(data, type_name).map_err(|rule| format!("job `{id}`: {rule}"))?;
+        self.closed.insert(ClosedKey::of(subject), Closed { begun: record.created, end });
+        self.jobs.remove(id);
+        Ok(())
+    }
+
+    /// Why there is nothing that an event could be about.
+    fn not_open(&self, kind: &str, id: impl std::fmt::Display) -> String {
+        match self.closed(&Subject::of(kind, &id)) {
+            Ok(Some(closed)) => format!("{kind} `{id}`: nothing can follow while it is {}", closed.end.name()),
+            Ok(None) => format!("there is no {kind} `{id}`"),
+            Err(unreadable) => unreadable.to_string(),
+        }
+    }
+
+    /// Whether a subject begins that never was.
+    fn check_new(&self, subject: &Subject, what: &str) -> Step {
+        match self.closed(subject) {
+            Ok(None) => Ok(()),
+            Ok(Some(closed)) => Err(format!("{what} was there before, from event {} on", closed.begun)),
+            Err(unreadable) => Err(unreadable.to_string()),
+        }
     }
 
     fn job_moved(&mut self, event: &Event) -> Step {

@@ -1,14 +1,16 @@
 //! The life of a job.
 
+use super::closed::End;
 use crate::event::job::{Job, JobEnded, JobLeased};
 use crate::event::result::{ResultRecorded, ResultStatus};
 use crate::id::{JobId, ProposalId, RunnerId};
 use crate::time::Timestamp;
 use proof::index::LeafIndex;
 use proof::key::KeyId;
+use serde::{Deserialize, Serialize};
 
 /// A lease in force.
-#[derive(Debug, Clone, PartialEq, Eq)]
+#[derive(Debug, Clone, PartialEq, Eq, Serialize, Deserialize)]
 pub struct Lease {
     /// Where it stands in the log.
     pub at: LeafIndex,
@@ -23,7 +25,7 @@ pub struct Lease {
 }
 
 /// Where a job stands.
-#[derive(Debug, Clone, PartialEq)]
+#[derive(Debug, Clone, PartialEq, Serialize, Deserialize)]
 pub enum JobState {
     /// Waits for a runner, after this many tries.
     Ready(u32),
@@ -33,12 +35,10 @@ pub enum JobState {
     Lapsed(u32),
     /// A runner reported; only within a group.
     Reported(u32, LeafIndex, ResultStatus),
-    /// Over, in the words of its last event.
-    Ended(&'static str),
 }
 
-/// A job.
-#[derive(Debug, Clone, PartialEq)]
+/// A job that is open.
+#[derive(Debug, Clone, PartialEq, Serialize, Deserialize)]
 pub struct JobRecord {
     /// Its name.
     pub job_id: JobId,
@@ -46,8 +46,8 @@ pub struct JobRecord {
     pub proposal_id: ProposalId,
     /// Where it was created.
     pub created: LeafIndex,
-    /// The work; gone when it ended.
-    pub job: Option<Box<Job>>,
+    /// The work.
+    pub job: Box<Job>,
     /// Where it stands.
     pub state: JobState,
 }
@@ -89,24 +89,21 @@ impl JobState {
         }
     }
 
-    pub(super) fn ended(self, event: &JobEnded, type_name: &'static str) -> Result<Self, String> {
-        let fits = match (&self, type_name) {
-            (Self::Reported(attempt, at, status), _) => {
-                let named = match status {
-                    ResultStatus::Completed => "job.completed",
-                    ResultStatus::Failed => "job.failed",
-                    ResultStatus::Rejected => "job.rejected",
-                };
-                *attempt == event.attempt && event.result == Some(*at) && named == type_name
+    /// How it ends, if it may end so.
+    pub(super) fn ended(&self, event: &JobEnded, type_name: &str) -> Result<End, String> {
+        let end = match self {
+            Self::Reported(attempt, at, status) if *attempt == event.attempt && event.result == Some(*at) => {
+                match status {
+                    ResultStatus::Completed => Some(End::Completed),
+                    ResultStatus::Failed => Some(End::Failed),
+                    ResultStatus::Rejected => Some(End::Rejected),
+                }
             }
-            (Self::Lapsed(attempt), "job.unknown") => *attempt == event.attempt && event.result.is_none(),
-            _ => false,
+            Self::Lapsed(attempt) if *attempt == event.attempt && event.result.is_none() => Some(End::Unknown),
+            _ => None,
         };
-        if fits {
-            Ok(Self::Ended(type_name))
-        } else {
-            Err(format!("`{type_name}` cannot follow while it is {}", self.name()))
-        }
+        end.filter(|end| end.name() == type_name)
+            .ok_or_else(|| format!("`{type_name}` cannot follow while it is {}", self.name()))
     }
 
     /// In a word or two.
@@ -116,7 +113,6 @@ impl JobState {
             Self::Leased(_) => "leased",
             Self::Lapsed(_) => "lapsed",
             Self::Reported(..) => "reported",
-            Self::Ended(name) => name,
         }
     }
 }

@@ -3,9 +3,10 @@
 use crate::event::key::{Credential, NewKey};
 use crate::event::runner::NewRunner;
 use proof::index::LeafIndex;
+use serde::{Deserialize, Serialize};
 
 /// Whether a key may be used.
-#[derive(Debug, Clone, Copy, PartialEq, Eq)]
+#[derive(Debug, Clone, Copy, PartialEq, Eq, Serialize, Deserialize)]
 pub enum KeyStatus {
     /// Yes.
     Enabled,
@@ -16,7 +17,7 @@ pub enum KeyStatus {
 }
 
 /// A key.
-#[derive(Debug, Clone, PartialEq)]
+#[derive(Debug, Clone, PartialEq, Serialize, Deserialize)]
 pub struct KeyRecord {
     /// As it was created.
     pub key: NewKey,
@@ -36,7 +37,7 @@ impl KeyRecord {
 }
 
 /// A runner.
-#[derive(Debug, Clone, PartialEq)]
+#[derive(Debug, Clone, PartialEq, Serialize, Deserialize)]
 pub struct RunnerRecord {
     /// As root enrolled it.
     pub runner: NewRunner,

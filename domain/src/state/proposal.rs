@@ -8,9 +8,10 @@ use crate::id::SessionId;
 use crate::time::Timestamp;
 use proof::hash::Hash;
 use proof::index::LeafIndex;
+use serde::{Deserialize, Serialize};
 
 /// A proposal that is still open.
-#[derive(Debug, Clone, PartialEq)]
+#[derive(Debug, Clone, PartialEq, Serialize, Deserialize)]
 pub struct Open {
     /// As it was submitted.
     pub proposal: Box<Proposal>,
@@ -23,7 +24,7 @@ pub struct Open {
 }
 
 /// An open question to a human.
-#[derive(Debug, Clone, PartialEq)]
+#[derive(Debug, Clone, PartialEq, Serialize, Deserialize)]
 pub struct Ask {
     /// What to answer to.
     pub challenge: Challenge,
@@ -36,7 +37,7 @@ pub struct Ask {
 }
 
 /// Where a proposal stands.
-#[derive(Debug, Clone, PartialEq)]
+#[derive(Debug, Clone, PartialEq, Serialize, Deserialize)]
 pub enum ProposalState {
     /// Not ruled yet; only within its own group.
     Submitted(Open),
@@ -48,19 +49,15 @@ pub enum ProposalState {
     Refused(Open),
     /// Ruled `ALLOW`; its job is minted in the same group.
     Allowed(Open, LeafIndex, Vec<LeafIndex>),
-    /// Over.
+    /// Over; only for a moment, then it is not here any more.
     Closed(Ruling),
 }
 
-/// A proposal.
-#[derive(Debug, Clone, PartialEq)]
+/// A proposal that is open.
+#[derive(Debug, Clone, PartialEq, Serialize, Deserialize)]
 pub struct ProposalRecord {
     /// Where it was submitted.
     pub submitted: LeafIndex,
-    /// Digest of what was submitted.
-    pub digest: Hash,
-    /// Who submitted it.
-    pub actor: Actor,
     /// Where it stands.
     pub state: ProposalState,
 }

@@ -9,9 +9,9 @@ use domain::event::decision::{Ruling, Stage};
 use domain::event::key::Scope;
 use domain::event::ledger::Profile;
 use domain::event::proposal::Proposal;
-use domain::event::{EventData, PrincipalKind};
+use domain::event::{EventData, PrincipalKind, Subject};
 use domain::reason::Reason;
-use domain::state::proposal::ProposalState;
+use domain::state::closed::End;
 use serde_json::json;
 
 const GRANT: Verb = Verb::Grant;
@@ -46,10 +46,8 @@ fn one_no_denies_for_good() {
     assert_eq!(types(&group), ["approval.denied", "decision.recorded"]);
     assert_eq!((decision(&group).ruling, &decision(&group).reasons[..]), (Ruling::Deny, &[Reason::HumanDenied][..]));
     assert_eq!(world.lease().unwrap_err().reason, Reason::NoJob);
-    assert!(matches!(
-        world.state.proposal(&"p-1".parse().unwrap()).unwrap().state,
-        ProposalState::Closed(Ruling::Deny)
-    ));
+    let closed = world.state.closed(&Subject::of("proposal", "p-1")).unwrap().unwrap();
+    assert_eq!(closed.end, End::Ruled(Ruling::Deny));
 }
 
 #[test]

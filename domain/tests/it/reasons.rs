@@ -13,6 +13,7 @@ use domain::event::key::{NewKey, Scope};
 use domain::event::proposal::{Claim, Finding, Proposal};
 use domain::event::result::{JobResult, ResultStatus};
 use domain::reason::Reason;
+use domain::state::closed::{Archive, Closed, ClosedKey, Unreadable};
 use serde_json::json;
 
 /// Stands in `job.rejected` only: it refuses no command and is in no decision.
@@ -35,6 +36,16 @@ fn casey(change: fn(&mut Proposal)) -> Outcome {
 
 fn lee(name: &str, tags: &[&str]) -> Outcome {
     World::dev().propose("key_lee", plain(name, "Human", tags))
+}
+
+/// An archive on a disk that fails.
+#[derive(Debug)]
+struct Broken;
+
+impl Archive for Broken {
+    fn find(&self, _: &ClosedKey) -> Result<Option<Closed>, Unreadable> {
+        Err(Unreadable("input/output error".into()))
+    }
 }
 
 fn asked() -> World {
@@ -214,6 +225,10 @@ fn work_refusal(reason: Reason) -> Outcome {
     let (mut world, result) = working();
     let job = result.job_id.clone();
     match reason {
+        R::IndexUnreadable => {
+            world.state.archived(std::sync::Arc::new(Broken));
+            world.propose("key_casey", read("q"))
+        }
         R::Malformed => world.propose("key_casey", Proposal { risk_score: Some(7.0), ..read("q") }),
         R::ContentConflict => {
             let intent = |goal: &str| Intent {
@@ -306,6 +321,7 @@ fn provoked(reason: Reason) -> Outcome {
         | R::PolicyChanged
         | R::NotDue => answer_refusal(reason),
         R::Malformed
+        | R::IndexUnreadable
         | R::ContentConflict
         | R::AlreadyExists
         | R::JobUnknown

@@ -7,7 +7,7 @@ use domain::command::{Caller, Command, Rejection, RejectionKind};
 use domain::decide::Sealed;
 use domain::event::job::{Job, JobLeased};
 use domain::event::result::{Artifact, Evidence, JobResult, ResultStatus};
-use domain::event::{EventData, PrincipalKind};
+use domain::event::{EventData, PrincipalKind, Subject};
 use domain::reason::Reason;
 use proof::index::LeafIndex;
 use proof::key::SecretKey;
@@ -56,7 +56,9 @@ fn a_result_ends_the_job() {
         let EventData::ResultRecorded(recorded) = &group[0].event.data else { panic!() };
         assert_eq!((recorded.evidence, recorded.authored.is_some()), (Evidence::Warrant, true));
         assert_eq!(group[0].event.header.actor.kind, PrincipalKind::Runner);
-        assert!(world.state.job(&job.job_id).unwrap().job.is_none(), "the work is forgotten, the log has it");
+        assert!(world.state.job(&job.job_id).is_none(), "the work is forgotten, the log has it");
+        let closed = world.state.closed(&Subject::of("job", &job.job_id)).unwrap().unwrap();
+        assert_eq!(closed.end.name(), ended);
         assert!(world.state.next_due().is_none());
         // A second result, the same or another, comes too late.
         for status in [status, ResultStatus::Completed] {

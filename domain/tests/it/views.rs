@@ -2,9 +2,11 @@
 
 use crate::material::{patch, publish, read};
 use crate::world::World;
+use domain::event::Subject;
 use domain::event::approval::Verb;
 use domain::event::{Event, EventData};
 use domain::state::State;
+use domain::state::closed::{Closed, End};
 use domain::state::job::JobState;
 use domain::state::proposal::ProposalState;
 use domain::view::{ALL, Folded, RowChange, Rows, order_key};
@@ -45,8 +47,12 @@ impl Views {
     pub(crate) fn agree_with(&self, state: &State) {
         let mut waiting = 0;
         for (id, row) in self.ids("proposals", "proposal/") {
-            match &state.proposal(&id.parse().unwrap()).unwrap().state {
-                ProposalState::Closed(ruling) => assert_eq!(row["status"], json!(ruling), "{id}"),
+            let Some(open) = state.proposal(&id.parse().unwrap()) else {
+                let Some(Closed { end: End::Ruled(ruling), .. }) = over(state, "proposal", id) else { panic!("{id}") };
+                assert_eq!(row["status"], json!(ruling), "{id}");
+                continue;
+            };
+            match &open.state {
                 ProposalState::Waiting(_, ask) => {
                     waiting += 1;
                     assert_eq!(row["status"], json!("REQUIRE_HUMAN"), "{id}");
@@ -60,16 +66,16 @@ impl Views {
         assert_eq!(self.rows("approvals").len(), waiting, "whoever is not waiting has no row");
         let mut ready = 0;
         for (id, row) in self.ids("jobs", "job/") {
-            let expected = match &state.job(&id.parse().unwrap()).unwrap().state {
-                JobState::Ready(_) => {
+            let expected = match state.job(&id.parse().unwrap()).map(|open| &open.state) {
+                None => over(state, "job", id).unwrap().end.name().strip_prefix("job.").unwrap(),
+                Some(JobState::Ready(_)) => {
                     ready += 1;
                     "ready"
                 }
-                JobState::Leased(lease) => {
+                Some(JobState::Leased(lease)) => {
                     assert_eq!((&row["attempt"], &row["lease"]), (&json!(lease.attempt), &json!(lease.at)));
                     "leased"
                 }
-                JobState::Ended(name) => name.strip_prefix("job.").unwrap(),
                 between => panic!("{id} is between two events of one command: {between:?}"),
             };
             assert_eq!(row["status"], json!(expected), "{id}");
@@ -138,4 +144,9 @@ fn an_event_about_an_unknown_row_changes_none() {
         let changes = (projection.fold)(&rows, &group[1].event);
         assert!(changes.iter().all(|change| matches!(change, RowChange::Delete(_))), "{projection:?}");
     }
+}
+
+/// What became of something that is over.
+fn over(state: &State, kind: &str, id: &str) -> Option<Closed> {
+    state.closed(&Subject::of(kind, id)).unwrap()
 }

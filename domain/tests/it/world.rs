@@ -4,7 +4,7 @@
 use crate::material::{ORIGIN, api_key, default_bundle, id, manifest, public_key, secret, vkey};
 use crate::views::Views;
 use domain::authored::{self, SeenHead, StatementKind};
-use domain::command::{Caller, Command, Rejection};
+use domain::command::{Caller, Command, Rejection, RejectionKind};
 use domain::decide::{Context, RunError, Sealed, check_signature, run};
 use domain::event::approval::{Answer, Challenge, Verb};
 use domain::event::decision::DecisionRecorded;
@@ -17,6 +17,7 @@ use domain::event::{Event, EventData, PrincipalKind};
 use domain::policy::{Bundle, Policy};
 use domain::replay::{Recorded, rederive};
 use domain::state::State;
+use domain::state::closed::{Archive, Closed, ClosedKey, Generation, Unreadable};
 use domain::state::proposal::ProposalState;
 use domain::time::Timestamp;
 use proof::dsse::Envelope;
@@ -25,13 +26,23 @@ use proof::index::{LeafIndex, TreeSize};
 use proof::key::SecretKey;
 use serde::Serialize;
 use std::collections::BTreeMap;
-use std::sync::OnceLock;
+use std::sync::{Arc, OnceLock};
 
 /// A recorded group, and the policy that was in force.
 #[derive(Clone)]
 pub(crate) struct Group {
     pub(crate) events: Vec<Recorded>,
     pub(crate) policy: Policy,
+}
+
+/// Everything that is over, as an archive holds it.
+#[derive(Debug)]
+struct Archived(Generation);
+
+impl Archive for Archived {
+    fn find(&self, key: &ClosedKey) -> Result<Option<Closed>, Unreadable> {
+        Ok(self.0.get(key).copied())
+    }
 }
 
 /// The ledger, its people and its clock.
@@ -57,6 +68,8 @@ pub(crate) struct World {
     pub(crate) views: Views,
     folded: State,
     replayed: State,
+    /// Frozen and thawed after every command, with everything that is over in an archive.
+    thawed: State,
     versions: BTreeMap<String, u64>,
 }
 
@@ -114,6 +127,7 @@ impl World {
             views: Views::new(),
             folded: State::new(),
             replayed: State::new(),
+            thawed: State::new(),
             versions: BTreeMap::new(),
         }
     }
@@ -167,7 +181,13 @@ impl World {
             }
             Err(RunError::Rejected(no)) => {
                 assert_eq!(self.state, before, "a refusal changes nothing: {no}");
-                Err(no)
+                Err(match &no.kind {
+                    RejectionKind::Exists(repeat) => {
+                        let first = self.events().find(|event| event.header.seq == repeat.begun).unwrap().clone();
+                        no.settle(&first)
+                    }
+                    _ => no,
+                })
             }
             Err(RunError::Broken(illegal)) => {
                 panic!("decide and apply disagree: {illegal}\n{command:?}")
@@ -183,15 +203,29 @@ impl World {
             let event = Event::parse(&one.payload).expect("what is written can be read");
             assert_eq!(event, one.event, "what is read is what was written");
             self.folded.apply(&event, sha256(&one.payload)).expect("recovery folds what was written");
+            self.thawed.apply(&event, sha256(&one.payload)).expect("a state that was frozen goes on");
             self.views.apply(&event);
             events.push(Recorded { event, payload: one.payload.clone() });
         }
         rederive(&mut self.replayed, &events, &self.policy).expect("an auditor re-derives what was written");
         assert_eq!(self.folded, self.state, "recovery");
         assert_eq!(self.replayed, self.state, "replay");
+        assert_eq!(self.thawed.freeze(), self.state.freeze(), "what a snapshot holds");
+        self.freeze();
         self.views.agree_with(&self.state);
         crate::laws::hold_in(&self.groups, &events);
         self.groups.push(Group { events, policy: self.policy.clone() });
+    }
+
+    /// Goes on from a snapshot, and from an archive of all that is over.
+    fn freeze(&mut self) {
+        let mut all = self.state.clone();
+        let archive: Arc<dyn Archive> = Arc::new(Archived((*all.retire()).clone()));
+        let frozen = self.thawed.freeze().expect("a state can be frozen");
+        self.thawed = State::thaw(&frozen, Some(archive)).expect("what was frozen can be thawed");
+        assert_eq!(self.thawed.next_due(), self.state.next_due());
+        let waiting = |state: &State| state.ready_jobs().cloned().collect::<Vec<_>>();
+        assert_eq!(waiting(&self.thawed), waiting(&self.state));
     }
 
     fn check_event(&mut self, one: &Sealed) {
