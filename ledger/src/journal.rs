@@ -17,6 +17,10 @@
 //! * **One writer.** Opening a journal shuts out every other writer: by refusing the newcomer
 //!   while the earlier one lives (segment files, under a lock), or by refusing the appends of the
 //!   earlier one with [`AppendError::Fenced`].
+//! * **Forgetful only when told.** [`Journal::reclaim`] gives up whole frames from the beginning,
+//!   oldest first, and never the last one. The caller has their leaves elsewhere; whoever opens the
+//!   journal afterwards must bring a snapshot of the state that they led to. What is kept has no
+//!   gaps: a journal that lacks something in the middle is damaged.
 //! * **Never repaired in silence.** A frame cut short at the journal's end was never acknowledged:
 //!   opening drops it and reports that. Anything else that is not as it was written is
 //!   [`Damage`], and the journal does not open.
@@ -40,6 +44,7 @@ use proof::{Hash, LeafIndex, TreeSize};
 pub use damage::{Damage, DamageKind};
 pub use error::{AppendError, FrameError, OpenError, ReadError, VisitError};
 
+use crate::durable::IoError;
 use crate::width::on_disk;
 
 /// Bytes of all the leaves of one frame.
@@ -86,6 +91,18 @@ pub trait Journal: Send {
     /// Commits one frame, and returns the size after it.
     fn append(&mut self, frame: &Frame<'_>) -> Result<TreeSize, AppendError>;
 
+    /// Forgets frames that end at or before `upto`, oldest first.
+    ///
+    /// The caller promises that all leaves before `upto` are durable elsewhere: in full tiles and
+    /// bundles, and in a snapshot of the state that they led to. How many frames go is the
+    /// implementation's choice (segment files go whole); the last one always stays, so that the
+    /// root that was written with it can be compared with the snapshot's. A writer that is poisoned
+    /// or fenced forgets nothing.
+    ///
+    /// A crash in the middle leaves a journal that starts somewhere between the old and the new
+    /// first leaf. After an error the rest is forgotten by a later call, or after the next open.
+    fn reclaim(&mut self, upto: TreeSize) -> Result<(), IoError>;
+
     /// A reader of what is committed, now and later.
     fn reader(&self) -> Arc<dyn JournalReader>;
 }
@@ -95,8 +112,12 @@ pub trait JournalReader: Send + Sync {
     /// How many leaves are committed.
     fn size(&self) -> TreeSize;
 
+    /// The first leaf that is still there. It never moves back while the journal is open.
+    fn first(&self) -> LeafIndex;
+
     /// Visits the committed frames in order, from the one that holds leaf `from` up to the size
-    /// at the time of the call. Memory is bounded by the largest frame, not by the number read.
+    /// at the time of the call. A leaf that was given up, before the call or while it runs, is
+    /// [`ReadError::Reclaimed`]. Memory is bounded by the largest frame, not by the number read.
     fn read(&self, from: LeafIndex, visit: &mut FrameVisitor<'_>) -> Result<(), ReadError>;
 }
 

@@ -70,6 +70,11 @@ pub enum ReadError {
     Io(IoError),
     /// The bytes are not those that were written.
     Damage(Damage),
+    /// The leaf was given up: it is to be had from the bundles of the site.
+    Reclaimed {
+        /// The first leaf that is kept.
+        first: LeafIndex,
+    },
 }
 
 /// Why a journal could not be opened.
@@ -81,6 +86,13 @@ pub enum OpenError {
     Lock(LockError),
     /// The bytes are not those that were written.
     Damage(Damage),
+    /// The leaves before `first` were given up, and no snapshot that reaches so far was brought.
+    Reclaimed {
+        /// The first leaf that is kept.
+        first: LeafIndex,
+        /// The size of the snapshot that was brought.
+        resume: TreeSize,
+    },
     /// The visitor objected to a leaf.
     Visit {
         /// The leaf.
@@ -129,6 +141,7 @@ impl fmt::Display for ReadError {
         match self {
             Self::Io(error) => error.fmt(f),
             Self::Damage(damage) => damage.fmt(f),
+            Self::Reclaimed { first } => write!(f, "the journal keeps leaves from {first} on only"),
         }
     }
 }
@@ -139,6 +152,12 @@ impl fmt::Display for OpenError {
             Self::Io(error) => error.fmt(f),
             Self::Lock(error) => error.fmt(f),
             Self::Damage(damage) => damage.fmt(f),
+            Self::Reclaimed { first, resume } => {
+                write!(
+                    f,
+                    "the journal keeps leaves from {first} on only: expected a snapshot of at least that size, got {resume}"
+                )
+            }
             Self::Visit { index, error } => write!(f, "leaf {index} cannot be replayed: {error}"),
         }
     }

@@ -4,7 +4,7 @@ use std::io;
 use std::path::Path;
 use std::sync::{Arc, Mutex, MutexGuard, PoisonError};
 
-use proof::merkle::{Frontier, leaf_hash};
+use proof::merkle::{Frontier, empty_root, leaf_hash};
 use proof::{Hash, LeafIndex, TreeSize};
 
 use super::{
@@ -40,6 +40,8 @@ pub struct MemoryJournal {
 #[derive(Debug, Default)]
 struct State {
     frames: Vec<Arc<Stored>>,
+    /// The root before the first of them, once others were given up.
+    root_before: Option<Hash>,
     /// What readers see: without a frame whose append failed, until the next open has found it.
     committed: TreeSize,
     /// The number of the latest open: writers of earlier ones are fenced.
@@ -69,24 +71,41 @@ impl MemoryStore {
 
     /// Opens the journal, fencing every earlier writer, and calls `visit` for each leaf.
     pub fn open(&self, visit: &mut LeafVisitor<'_>) -> Result<(MemoryJournal, Frontier), OpenError> {
-        let (epoch, frames) = {
+        self.resume(&Frontier::new(), visit)
+    }
+
+    /// Opens the journal from a snapshot's frontier on: frames before its size are not visited, and
+    /// its root must be the one in the journal.
+    pub fn resume(
+        &self,
+        resume: &Frontier,
+        visit: &mut LeafVisitor<'_>,
+    ) -> Result<(MemoryJournal, Frontier), OpenError> {
+        let (epoch, frames, root_before) = {
             let mut state = self.lock();
             state.epoch += 1;
-            state.committed = state.frames.last().map_or(TreeSize::ZERO, |frame| frame.committed().end());
-            (state.epoch, state.frames.clone())
+            state.committed = state.frames.last().map_or(TreeSize::ZERO, |frame| frame.end());
+            (state.epoch, state.frames.clone(), state.root_before.unwrap_or_else(empty_root))
         };
-        let mut frontier = Frontier::new();
-        for frame in &frames {
-            for leaf in &frame.leaves {
-                frontier.push(leaf_hash(leaf));
+        let first = frames.first().map(|frame| frame.start).unwrap_or_default();
+        if first > resume.size() {
+            return Err(OpenError::Reclaimed { first: first.next_index(), resume: resume.size() });
+        }
+        // The root that the journal has at the snapshot's size.
+        let ends_there = frames.iter().find(|frame| frame.end() == resume.size()).map(|frame| frame.root);
+        match ends_there.or((first == resume.size()).then_some(root_before)) {
+            Some(root) if root == resume.root() => {}
+            Some(expected) => return Err(damage(resume, DamageKind::Root { expected, got: resume.root() }).into()),
+            None if frames.last().is_none_or(|last| last.end() < resume.size()) => {
+                return Err(damage(resume, DamageKind::EndsShort { must_reach: resume.size() }).into());
             }
-            if frontier.root() != frame.root {
-                let kind = DamageKind::Root { expected: frame.root, got: frontier.root() };
-                return Err(frame.damage(kind).into());
+            None => {
+                return Err(damage(resume, DamageKind::NotAFrameBoundary { resume: resume.size() }).into());
             }
-            for (index, leaf) in frame.committed().leaves_from(frame.start.next_index()) {
-                visit(index, leaf).map_err(|error| OpenError::Visit { index, error })?;
-            }
+        }
+        let mut frontier = resume.clone();
+        for frame in frames.iter().filter(|frame| frame.start >= resume.size()) {
+            frame.replay(&mut frontier, visit)?;
         }
         let size = frontier.size();
         let journal = MemoryJournal { store: self.clone(), epoch, size, is_poisoned: false };
@@ -98,16 +117,39 @@ impl MemoryStore {
     }
 }
 
+impl State {
+    fn first(&self) -> LeafIndex {
+        self.frames.first().map(|frame| frame.start.next_index()).unwrap_or_default()
+    }
+}
+
 impl Stored {
     fn committed(&self) -> CommittedFrame<'_> {
         let leaves = self.leaves.iter().map(Vec::as_slice).collect();
         CommittedFrame { start: self.start, leaves, root: self.root }
     }
 
-    fn damage(&self, kind: DamageKind) -> Damage {
-        let index = self.start.next_index();
-        Damage { file: "memory".into(), offset: 0, index, kind }
+    fn end(&self) -> TreeSize {
+        self.committed().end()
     }
+
+    fn replay(&self, frontier: &mut Frontier, visit: &mut LeafVisitor<'_>) -> Result<(), OpenError> {
+        let before = frontier.clone();
+        for leaf in &self.leaves {
+            frontier.push(leaf_hash(leaf));
+        }
+        if frontier.root() != self.root {
+            return Err(damage(&before, DamageKind::Root { expected: self.root, got: frontier.root() }).into());
+        }
+        for (index, leaf) in self.committed().leaves_from(self.start.next_index()) {
+            visit(index, leaf).map_err(|error| OpenError::Visit { index, error })?;
+        }
+        Ok(())
+    }
+}
+
+fn damage(at: &Frontier, kind: DamageKind) -> Damage {
+    Damage { file: "memory".into(), offset: 0, index: at.size().next_index(), kind }
 }
 
 impl Journal for MemoryJournal {
@@ -144,6 +186,21 @@ impl Journal for MemoryJournal {
         Ok(self.size)
     }
 
+    fn reclaim(&mut self, upto: TreeSize) -> Result<(), IoError> {
+        let mut state = self.store.lock();
+        if self.is_poisoned || state.epoch != self.epoch {
+            return Ok(());
+        }
+        let upto = upto.min(state.committed);
+        // The last frame stays.
+        let before_last = state.frames.len().saturating_sub(1);
+        let gone = state.frames.iter().take(before_last).take_while(|frame| frame.end() <= upto).count();
+        if let Some(last) = state.frames.drain(..gone).next_back() {
+            state.root_before = Some(last.root);
+        }
+        Ok(())
+    }
+
     fn reader(&self) -> Arc<dyn JournalReader> {
         Arc::new(self.store.clone())
     }
@@ -154,9 +211,16 @@ impl JournalReader for MemoryStore {
         self.lock().committed
     }
 
+    fn first(&self) -> LeafIndex {
+        self.lock().first()
+    }
+
     fn read(&self, from: LeafIndex, visit: &mut FrameVisitor<'_>) -> Result<(), ReadError> {
         let frames: Vec<_> = {
             let state = self.lock();
+            if from < state.first() {
+                return Err(ReadError::Reclaimed { first: state.first() });
+            }
             let is_seen =
                 |frame: &&Arc<Stored>| frame.committed().end().contains(from) && frame.start < state.committed;
             state.frames.iter().filter(is_seen).cloned().collect()

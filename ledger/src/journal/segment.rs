@@ -2,7 +2,8 @@
 //!
 //! A segment is named after its first leaf (`00000000000000004711.seg`) and filled with zeros
 //! before it is used. A frame is one write and one `fdatasync` into it; one that does not fit goes
-//! into the next. The bytes are drawn in `format.rs`, what a crash may leave is judged in
+//! into the next. Segments whose leaves are all kept elsewhere are unlinked one by one, oldest first,
+//! the directory synced after each: whatever a crash leaves has no gap. The bytes are drawn in `format.rs`, what a crash may leave is judged in
 //! `recovery.rs`. We assume of the disk that a sector of 512 bytes is written whole or not at all,
 //! and that `fdatasync` means it.
 
@@ -45,7 +46,8 @@ pub struct Options {
     /// A size that is known to have been committed, from a published checkpoint: a journal that
     /// ends before it is damaged.
     pub must_reach: TreeSize,
-    /// The frontier of a snapshot. Frames before its size are not visited, and segments before it
+    /// The frontier of a snapshot. A journal whose beginning was given up needs one that reaches its
+    /// first leaf, see [`first_kept`]. Frames before its size are not visited, and segments before it
     /// not read; its root must be the one in the journal. Empty: everything is read.
     pub resume: Frontier,
 }
@@ -91,6 +93,8 @@ pub struct SegmentJournal {
     root: Hash,
     buffer: Vec<u8>,
     is_poisoned: bool,
+    /// A directory's sync failed while segments were given up: no more go before the next open.
+    keeps_all: bool,
     _lock: DirLock,
 }
 
@@ -144,6 +148,7 @@ impl SegmentJournal {
             root: frontier.root(),
             buffer: Vec::new(),
             is_poisoned: false,
+            keeps_all: false,
             _lock: lock,
         };
         Ok(Opened { journal, frontier, torn })
@@ -221,9 +226,31 @@ impl Journal for SegmentJournal {
         Ok(self.size)
     }
 
+    fn reclaim(&mut self, upto: TreeSize) -> Result<(), IoError> {
+        if self.is_poisoned || self.keeps_all {
+            return Ok(());
+        }
+        while let Some(segment) = self.map.take_first(upto.min(self.size)) {
+            if let Err(error) = fs::remove_file(&segment.path) {
+                let error = IoError::at("give up", &segment.path)(error);
+                self.map.put_back(segment);
+                return Err(error);
+            }
+            // Before the next one goes: were that to reach the disk first, there would be a gap.
+            sync_dir(&self.dir).inspect_err(|_| self.keeps_all = true)?;
+        }
+        Ok(())
+    }
+
     fn reader(&self) -> Arc<dyn JournalReader> {
         Arc::new(SegmentReader::new(Arc::clone(&self.map)))
     }
+}
+
+/// The first leaf that the journal under `data_dir` still has, `None` if there is no journal. Looks at
+/// names only, takes no lock and changes nothing.
+pub fn first_kept(data_dir: &Path) -> Result<Option<LeafIndex>, OpenError> {
+    recovery::first_kept(&data_dir.join("journal"))
 }
 
 fn first_segment(dir: &Path, origin: Hash, options: &Options) -> Result<SegmentMap, IoError> {

@@ -4,7 +4,8 @@ use std::ops::ControlFlow;
 use std::path::PathBuf;
 
 use countersign_ledger::journal::memory::{MemoryStore, Persisted};
-use countersign_ledger::journal::{AppendError, Frame, FrameError, Journal, OpenError};
+use countersign_ledger::journal::segment::Options;
+use countersign_ledger::journal::{AppendError, DamageKind, Frame, FrameError, Journal, OpenError, ReadError};
 use proof::merkle::{Frontier, leaf_hash};
 use proof::{LeafIndex, TreeSize};
 
@@ -24,16 +25,21 @@ struct Open {
 
 impl Disk {
     fn open(&self) -> Result<Open, OpenError> {
+        self.resume(&Frontier::new())
+    }
+
+    fn resume(&self, resume: &Frontier) -> Result<Open, OpenError> {
         match self {
             Self::Files(dir) => {
-                let (opened, recovered) = crate::fixture::open(dir, &options())?;
+                let options = Options { resume: resume.clone(), ..options() };
+                let (opened, recovered) = crate::fixture::open(dir, &options)?;
                 let frontier = opened.frontier;
                 Ok(Open { journal: Box::new(opened.journal), frontier, recovered })
             }
             Self::Memory(store) => {
                 let mut recovered = Leaves::new();
-                let (journal, frontier) = store.open(&mut |index, leaf| {
-                    assert_eq!(index.get(), recovered.len() as u64);
+                let (journal, frontier) = store.resume(resume, &mut |index, leaf| {
+                    assert_eq!(index.get(), resume.size().get() + recovered.len() as u64);
                     recovered.push(leaf.to_vec());
                     Ok(())
                 })?;
@@ -208,4 +214,123 @@ fn an_unknown_outcome_poisons_and_the_next_open_decides() {
         let expected = if persisted == Persisted::Yes { 2 } else { 1 };
         assert_eq!(disk.open().unwrap().recovered.len(), expected);
     }
+}
+
+/// A journal of `frames` frames with three leaves each, and the frontier before each frame and after
+/// the last.
+fn in_frames(disk: &Disk, frames: usize) -> (Open, Leaves, Vec<Frontier>) {
+    let mut open = disk.open().unwrap();
+    let (mut all, mut frontiers) = (Leaves::new(), vec![open.frontier.clone()]);
+    for frame in 0..frames {
+        let leaves: Leaves = (0..3).map(|number| leaf(frame * 3 + number, 900)).collect();
+        append(&mut *open.journal, &mut open.frontier, &leaves);
+        frontiers.push(open.frontier.clone());
+        all.extend(leaves);
+    }
+    (open, all, frontiers)
+}
+
+fn first_read_fails_with(journal: &dyn Journal, from: u64) -> LeafIndex {
+    match journal.reader().read(LeafIndex::new(from), &mut |_| panic!("a frame")) {
+        Err(ReadError::Reclaimed { first }) => first,
+        other => panic!("{other:?}"),
+    }
+}
+
+#[test]
+fn forgets_whole_frames_from_the_beginning_and_never_more_than_it_may() {
+    on_each(|disk| {
+        let (mut open, mut all, _) = in_frames(disk, 20);
+        let mut last_first = 0;
+        for upto in [0, 2, 3, 17, 30, 31, 50, 59] {
+            open.journal.reclaim(TreeSize::new(upto)).unwrap();
+            let first = open.journal.reader().first().get();
+            assert!(first <= upto && first >= last_first && first % 3 == 0, "first {first}, upto {upto}");
+            last_first = first;
+            assert_eq!(open.journal.size(), TreeSize::new(60));
+            for from in first..=60 {
+                assert_eq!(read_from(&*open.journal, from), all[from as usize..]);
+            }
+            for from in 0..first {
+                assert_eq!(first_read_fails_with(&*open.journal, from).get(), first);
+            }
+        }
+        assert!(last_first > 0, "nothing was forgotten");
+        // It goes on growing meanwhile.
+        append(&mut *open.journal, &mut open.frontier, &[leaf(7, 70)]);
+        all.push(leaf(7, 70));
+        assert_eq!(read_from(&*open.journal, last_first), all[last_first as usize..]);
+    });
+}
+
+#[test]
+fn keeps_its_last_frame_whatever_it_may_forget() {
+    on_each(|disk| {
+        let (mut open, all, frontiers) = in_frames(disk, 20);
+        for upto in [60, u64::MAX] {
+            open.journal.reclaim(TreeSize::new(upto)).unwrap();
+            let first = open.journal.reader().first().get();
+            assert!(first > 0 && first <= 57, "first {first}");
+            assert_eq!(read_from(&*open.journal, 57), all[57..]);
+        }
+        drop(open);
+        // The root in it can be compared: with the right snapshot, and with one of another history.
+        assert!(disk.resume(&frontiers[20]).unwrap().recovered.is_empty());
+        let mut other = frontiers[0].clone();
+        for seed in 0..60 {
+            other.push(leaf_hash(&leaf(seed + 1000, 10)));
+        }
+        let Err(OpenError::Damage(damage)) = disk.resume(&other) else { panic!("opened on another history") };
+        assert!(matches!(damage.kind, DamageKind::Root { .. }));
+        other.push(leaf_hash(b"x"));
+        let Err(OpenError::Damage(damage)) = disk.resume(&other) else { panic!("opened beyond its end") };
+        assert_eq!(damage.kind, DamageKind::EndsShort { must_reach: TreeSize::new(61) });
+    });
+}
+
+#[test]
+fn without_its_beginning_it_opens_with_a_snapshot_that_reaches_what_is_kept() {
+    on_each(|disk| {
+        let (mut open, all, frontiers) = in_frames(disk, 20);
+        open.journal.reclaim(TreeSize::new(40)).unwrap();
+        let first = open.journal.reader().first();
+        assert!(first.get() > 0);
+        drop(open);
+        for (number, resume) in frontiers.iter().enumerate() {
+            let size = resume.size();
+            if size.get() < first.get() {
+                match disk.resume(resume) {
+                    Err(OpenError::Reclaimed { first: at, resume }) => assert_eq!((at, resume), (first, size)),
+                    Err(error) => panic!("{error}"),
+                    Ok(_) => panic!("opened from {size}, kept from {first}"),
+                }
+                continue;
+            }
+            // From the first frame that is kept on: exactly at its start, too.
+            let mut open = disk.resume(resume).unwrap();
+            assert_eq!(open.recovered, all[number * 3..]);
+            assert_eq!(open.frontier, frontiers[20]);
+            assert_eq!(open.journal.reader().first(), first);
+            assert_eq!(read_from(&*open.journal, first.get()), all[first.get() as usize..]);
+            open.journal.reclaim(TreeSize::ZERO).unwrap();
+            assert_eq!(open.journal.reader().first(), first);
+        }
+        let mut inside = frontiers[first.get() as usize / 3].clone();
+        inside.push(leaf_hash(&all[first.get() as usize]));
+        let Err(OpenError::Damage(damage)) = disk.resume(&inside) else { panic!("opened inside a frame") };
+        assert_eq!(damage.kind, DamageKind::NotAFrameBoundary { resume: inside.size() });
+    });
+}
+
+#[test]
+fn one_that_was_never_written_to_has_nothing_to_forget() {
+    on_each(|disk| {
+        let mut open = disk.open().unwrap();
+        open.journal.reclaim(TreeSize::new(100)).unwrap();
+        assert_eq!(open.journal.reader().first(), LeafIndex::default());
+        append(&mut *open.journal, &mut open.frontier, &[leaf(1, 10)]);
+        open.journal.reclaim(TreeSize::new(100)).unwrap();
+        drop(open);
+        assert_eq!(disk.open().unwrap().recovered, [leaf(1, 10)]);
+    });
 }

@@ -3,8 +3,8 @@
 use std::fs;
 use std::ops::ControlFlow;
 
-use countersign_ledger::journal::segment::{Options, SegmentJournal};
-use countersign_ledger::journal::{DamageKind, Journal, OpenError};
+use countersign_ledger::journal::segment::{Options, SegmentJournal, first_kept};
+use countersign_ledger::journal::{DamageKind, Journal, OpenError, ReadError};
 use countersign_ledger::lock::{Holder, LockError};
 use proof::merkle::{Frontier, leaf_hash};
 use proof::{LeafIndex, TreeSize};
@@ -228,4 +228,111 @@ fn any_leaf_of_a_long_segment_is_found_whether_it_was_read_at_open_or_not() {
         find_each(&opened.journal);
         assert_eq!(read_all(&opened.journal, 0), all);
     }
+}
+
+/// The names that remain of a journal after segments were given up.
+fn names(dir: &std::path::Path) -> Vec<String> {
+    segments(dir).iter().map(|path| path.file_name().unwrap().to_str().unwrap().to_owned()).collect()
+}
+
+#[test]
+fn a_crash_between_two_unlinks_leaves_a_journal_that_opens() {
+    let written = Written::new(frames(&[(3, 900); 30]));
+    let all = written.frames.concat();
+    let files = segments(written.path());
+    assert!(files.len() >= 5);
+    // Segments go oldest first, so a crash leaves the rest of them, from any one on.
+    for gone in &files[..files.len() - 1] {
+        assert_eq!(first_kept(written.path()).unwrap().unwrap(), index_of(gone));
+        fs::remove_file(gone).unwrap();
+        let first = first_kept(written.path()).unwrap().unwrap();
+        assert_eq!(first, index_of(&segments(written.path())[0]));
+        for size in [first.get() as usize, all.len()] {
+            let resume = frontier(&all[..size]);
+            let (opened, leaves) = open(written.path(), &Options { resume, ..options() }).unwrap();
+            assert_eq!(leaves, all[size..]);
+            assert_eq!(read_all(&opened.journal, first.get()), all[first.get() as usize..]);
+        }
+    }
+}
+
+fn index_of(file: &std::path::Path) -> LeafIndex {
+    LeafIndex::new(file.file_stem().unwrap().to_str().unwrap().parse().unwrap())
+}
+
+#[test]
+fn a_gap_in_the_middle_is_damage_and_before_the_snapshot_it_is_found_when_it_is_read() {
+    let written = Written::new(frames(&[(3, 900); 30]));
+    let all = written.frames.concat();
+    let files = segments(written.path());
+    fs::remove_file(&files[2]).unwrap();
+    let found = damage(written.path(), &options());
+    assert_eq!(found.file, files[3]);
+    assert!(matches!(found.kind, DamageKind::SegmentStart { .. }));
+    let resume = frontier(&all[..index_of(&files[1]).get() as usize]);
+    let found = damage(written.path(), &Options { resume, ..options() });
+    assert!(matches!(found.kind, DamageKind::SegmentStart { .. }));
+    // Segments before the snapshot are not walked.
+    let resume = frontier(&all);
+    let (opened, _) = open(written.path(), &Options { resume, ..options() }).unwrap();
+    let gap = index_of(&files[2]);
+    let read = opened.journal.reader().read(gap, &mut |_| panic!("a frame"));
+    let Err(ReadError::Damage(found)) = read else { panic!("{read:?}") };
+    assert_eq!((found.file, found.index), (files[1].clone(), gap));
+}
+
+#[test]
+fn a_segment_without_frames_is_not_all_that_is_kept() {
+    // The crash came between making the last segment and writing its first frame.
+    let written = Written::new(frames(&[(1, 6000), (1, 6000), (1, 12_000), (1, 12_000)]));
+    let last = written.last();
+    let mut file = fs::read(&last.file).unwrap();
+    file[512..].fill(0);
+    fs::write(&last.file, file).unwrap();
+    let (mut opened, leaves) = open(written.path(), &options()).unwrap();
+    assert_eq!(leaves.len(), 3);
+    opened.journal.reclaim(TreeSize::new(3)).unwrap();
+    assert_eq!(names(written.path()), ["00000000000000000002.seg", "00000000000000000003.seg"]);
+    assert_eq!(opened.journal.reader().first(), LeafIndex::new(2));
+}
+
+#[test]
+fn a_segment_that_cannot_be_given_up_is_kept_and_may_go_later() {
+    let written = Written::new(frames(&[(3, 900); 30]));
+    let all = written.frames.concat();
+    let (mut opened, _) = open(written.path(), &options()).unwrap();
+    // A directory in the place of the second segment: it cannot be unlinked.
+    let second = segments(written.path())[1].clone();
+    let hidden = second.with_extension("hidden");
+    fs::rename(&second, &hidden).unwrap();
+    fs::create_dir(&second).unwrap();
+    let error = opened.journal.reclaim(TreeSize::new(90)).unwrap_err();
+    assert!(error.to_string().starts_with("cannot give up `"), "{error}");
+    let first = opened.journal.reader().first();
+    assert_eq!(first, index_of(&second));
+    fs::remove_dir(&second).unwrap();
+    fs::rename(&hidden, &second).unwrap();
+    assert_eq!(read_all(&opened.journal, first.get()), all[first.get() as usize..]);
+    opened.journal.reclaim(TreeSize::new(90)).unwrap();
+    assert!(opened.journal.reader().first() > first);
+    assert_eq!(names(written.path()).len(), 1);
+}
+
+#[test]
+fn a_reader_that_is_overtaken_says_so_and_sees_no_gap() {
+    let written = Written::new(frames(&[(3, 900); 30]));
+    let all = written.frames.concat();
+    let (mut opened, _) = open(written.path(), &options()).unwrap();
+    let reader = opened.journal.reader();
+    let mut seen = Leaves::new();
+    let read = reader.read(LeafIndex::new(0), &mut |frame| {
+        seen.extend(frame.leaves.iter().map(|leaf| leaf.to_vec()));
+        if seen.len() == 3 {
+            opened.journal.reclaim(TreeSize::new(60)).unwrap();
+        }
+        ControlFlow::Continue(())
+    });
+    // What was read already is read to its end; then come leaves that are gone.
+    assert!(matches!(read, Err(ReadError::Reclaimed { first }) if first == reader.first()), "{read:?}");
+    assert!(seen.len() < 60 && seen == all[..seen.len()]);
 }

@@ -72,6 +72,10 @@ impl SegmentMap {
         self.end
     }
 
+    const fn has_frames(&self) -> bool {
+        !self.blocks.is_empty()
+    }
+
     /// Notes a frame that ends at offset `end`, behind those before.
     pub(super) fn push(&mut self, first: LeafIndex, end: u64) {
         let offset = self.end;
@@ -116,6 +120,28 @@ impl Map {
             segment.push(first, end);
         }
         state.size = size;
+    }
+
+    /// The first leaf that is kept.
+    pub(super) fn first(&self) -> LeafIndex {
+        self.read().segments.first().map(|segment| segment.first).unwrap_or_default()
+    }
+
+    /// Takes out the first segment, if all its leaves lie before `upto` and there are frames behind
+    /// it.
+    pub(super) fn take_first(&self, upto: TreeSize) -> Option<SegmentMap> {
+        let mut state = self.state.write().unwrap_or_else(PoisonError::into_inner);
+        let second = state.segments.get(1)?;
+        if second.first.get() > upto.get() || !second.has_frames() {
+            return None;
+        }
+        Some(state.segments.remove(0))
+    }
+
+    /// Puts back what was taken out.
+    pub(super) fn put_back(&self, first: SegmentMap) {
+        let mut state = self.state.write().unwrap_or_else(PoisonError::into_inner);
+        state.segments.insert(0, first);
     }
 
     /// Notes the blocks of a segment that had not been looked into.

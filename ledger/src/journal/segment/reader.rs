@@ -54,15 +54,23 @@ impl JournalReader for SegmentReader {
         self.map.size()
     }
 
+    fn first(&self) -> LeafIndex {
+        self.map.first()
+    }
+
     fn read(&self, from: LeafIndex, visit: &mut FrameVisitor<'_>) -> Result<(), ReadError> {
         let size = self.map.size();
         let mut cursor = Cursor::default();
         let mut next = from;
         while size.contains(next) {
             let Some(stretch) = self.map.stretch(next) else {
-                return Ok(());
+                return Err(ReadError::Reclaimed { first: self.map.first() });
             };
-            cursor.load(&stretch)?;
+            if let Err(error) = cursor.load(&stretch) {
+                // A segment leaves the map before its file goes.
+                let first = self.map.first();
+                return Err(if next < first { ReadError::Reclaimed { first } } else { error.into() });
+            }
             if !stretch.is_indexed {
                 self.index(&cursor.buffer, &stretch)?;
                 continue;

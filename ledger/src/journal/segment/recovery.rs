@@ -61,6 +61,7 @@ struct Walk<'a, 'v> {
 /// Recovers the journal in `dir`. An empty result means that there is no segment yet.
 pub(super) fn recover(dir: &Path, options: &Options, visit: &mut LeafVisitor<'_>) -> Result<Recovered, OpenError> {
     let candidates = candidates(dir)?;
+    check_first(candidates.first(), options)?;
     let after = candidates.partition_point(|c| c.first.get() <= options.resume.size().get());
     let (skipped, walked) = candidates.split_at(after.saturating_sub(1));
     let mut walk = Walk {
@@ -83,7 +84,7 @@ pub(super) fn recover(dir: &Path, options: &Options, visit: &mut LeafVisitor<'_>
     for (number, candidate) in walked.iter().enumerate() {
         read_into(&candidate.path, u64::MAX, &mut data)?;
         let header = walk.check_header(candidate, &data)?;
-        walk.check_start(candidate, &header, segments.is_empty(), number == 0)?;
+        walk.check_start(candidate, &header, number == 0)?;
         let loaded = Loaded {
             path: &candidate.path,
             data: &data,
@@ -119,20 +120,13 @@ impl Walk<'_, '_> {
     }
 
     /// Checks that a segment continues where the pass has come to.
-    fn check_start(
-        &mut self,
-        of: &Candidate,
-        header: &SegmentHeader,
-        is_first_of_all: bool,
-        is_first_walked: bool,
-    ) -> Result<(), Damage> {
+    fn check_start(&mut self, of: &Candidate, header: &SegmentHeader, is_first_walked: bool) -> Result<(), Damage> {
         let damage = |kind| Damage { file: of.path.clone(), offset: 0, index: of.first, kind };
-        let expected = if is_first_of_all { TreeSize::ZERO } else { self.size };
         let got = TreeSize::new(header.first.get());
-        if got != expected {
-            return Err(damage(DamageKind::SegmentStart { expected, got }));
+        if got != self.size {
+            return Err(damage(DamageKind::SegmentStart { expected: self.size, got }));
         }
-        if is_first_walked && !is_first_of_all {
+        if is_first_walked && got > TreeSize::ZERO {
             // Nothing before it was read, so its word is taken; frame roots tell if it is false.
             self.root = header.root_before;
         }
@@ -251,24 +245,50 @@ impl Walk<'_, '_> {
     }
 }
 
+/// A journal whose beginning was given up opens with a snapshot that reaches what is kept.
+fn check_first(candidate: Option<&Candidate>, options: &Options) -> Result<(), OpenError> {
+    let first = candidate.map(|candidate| candidate.first).unwrap_or_default();
+    let resume = options.resume.size();
+    if first.get() > resume.get() { Err(OpenError::Reclaimed { first, resume }) } else { Ok(()) }
+}
+
+/// The first leaf of the first segment in `dir`, if there is a segment.
+pub(super) fn first_kept(dir: &Path) -> Result<Option<LeafIndex>, OpenError> {
+    for name in list(dir)? {
+        if let Some(candidate) = Candidate::of(dir, &name)? {
+            return Ok(Some(candidate.first));
+        }
+    }
+    Ok(None)
+}
+
 /// The segment files in `dir`, in order. Temporary files of a crash are removed.
 fn candidates(dir: &Path) -> Result<Vec<Candidate>, OpenError> {
     let mut found = Vec::new();
     for name in list(dir)? {
-        let path = dir.join(&name);
-        if let Some(stem) = name.strip_suffix(".seg") {
-            let digits = stem.len() == 20 && stem.bytes().all(|byte| byte.is_ascii_digit());
-            let Some(first) = stem.parse().ok().filter(|_| digits).map(LeafIndex::new) else {
-                let index = LeafIndex::default();
-                let kind = DamageKind::SegmentName;
-                return Err(Damage { file: path, offset: 0, index, kind }.into());
-            };
-            found.push(Candidate { path, first });
+        if let Some(candidate) = Candidate::of(dir, &name)? {
+            found.push(candidate);
         } else if name.strip_suffix(".tmp").is_some() {
+            let path = dir.join(&name);
             std::fs::remove_file(&path).map_err(IoError::at("sweep", &path))?;
         }
     }
     Ok(found)
+}
+
+impl Candidate {
+    /// The segment file of this name, or `None` if it is something else.
+    fn of(dir: &Path, name: &str) -> Result<Option<Self>, Damage> {
+        let Some(stem) = name.strip_suffix(".seg") else {
+            return Ok(None);
+        };
+        let path = dir.join(name);
+        let digits = stem.len() == 20 && stem.bytes().all(|byte| byte.is_ascii_digit());
+        match stem.parse().ok().filter(|_| digits) {
+            Some(first) => Ok(Some(Self { path, first: LeafIndex::new(first) })),
+            None => Err(Damage { file: path, offset: 0, index: LeafIndex::default(), kind: DamageKind::SegmentName }),
+        }
+    }
 }
 
 fn read_into(path: &Path, limit: u64, data: &mut Vec<u8>) -> Result<(), IoError> {
