@@ -129,6 +129,19 @@ impl Batch {
         written.map_err(IoError::at("write", &temporary))
     }
 
+    /// The same for a file too long to be held in memory: `write` writes it, through a buffer.
+    pub fn add_with(
+        &mut self,
+        target: &Path,
+        write: &mut dyn FnMut(&mut dyn Write) -> io::Result<()>,
+    ) -> Result<(), IoError> {
+        self.add(target, &[])?;
+        let Some(staged) = self.staged.last() else { return Ok(()) };
+        let mut out = io::BufWriter::with_capacity(64 * 1024, &staged.file);
+        let written = write(&mut out).and_then(|()| out.flush());
+        written.map_err(IoError::at("write", &staged.temporary))
+    }
+
     /// Puts every file into place. After an error some may be there, each of them whole.
     pub fn commit(mut self) -> Result<(), IoError> {
         self.put_into_place()

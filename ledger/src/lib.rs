@@ -17,10 +17,12 @@
 //! * Sockets, clocks, command lines: `api` and `cli`.
 
 pub mod clock;
+mod closed;
 pub mod content;
 pub mod durable;
 mod handle;
 pub mod journal;
+mod keeper;
 pub mod keys;
 pub mod lock;
 pub mod probe;
@@ -28,6 +30,7 @@ mod publisher;
 mod recovery;
 mod sequencer;
 pub mod site;
+mod snapshot;
 mod tiles;
 mod width;
 

@@ -1,24 +1,27 @@
-//! Opening a ledger: every committed leaf through the same `apply` that a running one uses.
+//! Opening a ledger: locks the folder, brings the state to the end of the journal, and puts the parts together.
+
+mod replay;
 
 use crate::clock::{Clock, Judge, SystemClock};
 use crate::content::{BlobStore, ContentError, ContentStore};
 use crate::durable::{IoError, Staging};
 use crate::handle::{Head, Ledger, Shared};
-use crate::journal::segment::{self, SegmentJournal, Torn};
+use crate::journal::segment::{self, Opened, SegmentJournal, Torn};
 use crate::journal::{Journal, OpenError as JournalError, VisitError};
+use crate::keeper::Keeper;
+use crate::lock::DirLock;
 use crate::publisher::Publisher;
 use crate::sequencer::Sequencer;
 use crate::site::{Check, SiteReport, SiteSource, TileTree, TreeError, published_note};
-use domain::event::Event;
+use crate::snapshot::Snapshots;
 use domain::manifest::Manifest;
 use domain::policy::{Bundle, Policy};
 use domain::state::State;
 use proof::checkpoint::Checkpoint;
-use proof::hash::{Hash, sha256};
+use proof::hash::Hash;
 use proof::index::TreeSize;
-use proof::key::PublicKey;
-use proof::leaf::Leaf;
 use proof::note::SignerKey;
+use replay::Replay;
 use std::collections::VecDeque;
 use std::fmt;
 use std::path::{Path, PathBuf};
@@ -29,11 +32,15 @@ use tokio::sync::watch;
 /// Commands that may wait; one more is refused.
 const QUEUE: usize = 4096;
 
+/// Events from one snapshot to the next: what a start replays at most, about half a second's work.
+const SNAPSHOT_EVERY: u64 = 65_536;
+
 /// How a ledger is opened.
 pub struct Options {
     event_key: SignerKey,
     checkpoint_key: SignerKey,
     clock: Box<dyn Clock>,
+    snapshot_every: u64,
 }
 
 impl fmt::Debug for Options {
@@ -45,7 +52,8 @@ impl fmt::Debug for Options {
 impl Options {
     /// With the ledger's two keys. The checkpoint key's name is the origin.
     pub fn new(event_key: SignerKey, checkpoint_key: SignerKey) -> Self {
-        Self { event_key, checkpoint_key, clock: Box::new(SystemClock::new()) }
+        let clock = Box::new(SystemClock::new());
+        Self { event_key, checkpoint_key, clock, snapshot_every: SNAPSHOT_EVERY }
     }
 
     /// With another clock.
@@ -53,12 +61,20 @@ impl Options {
     pub fn with_clock(self, clock: Box<dyn Clock>) -> Self {
         Self { clock, ..self }
     }
+
+    /// With a snapshot after so many events.
+    #[must_use]
+    pub fn with_snapshot_every(self, events: u64) -> Self {
+        Self { snapshot_every: events.max(1), ..self }
+    }
 }
 
 /// What opening found.
 #[derive(Debug)]
 pub struct Recovered {
     torn: Option<Torn>,
+    discarded: Vec<String>,
+    replayed: u64,
     site: SiteReport,
 }
 
@@ -74,6 +90,16 @@ impl Recovered {
                 torn.bytes
             )
         })
+    }
+
+    /// Snapshots that could not be used, and why: the state was made from the log instead.
+    pub fn discarded_snapshots(&self) -> &[String] {
+        &self.discarded
+    }
+
+    /// How many events were replayed.
+    pub fn replayed(&self) -> u64 {
+        self.replayed
     }
 
     /// What was wrong with the static site, and has been put right.
@@ -114,6 +140,13 @@ pub enum OpenError {
         /// The public key of the file.
         found: String,
     },
+    /// An entry bundle of the site, which is all that is left of old events, leads nowhere.
+    Bundle {
+        /// Which file.
+        file: PathBuf,
+        /// What is wrong with an event in it.
+        error: VisitError,
+    },
     /// The folder holds no events, and no policy was given to begin with.
     Empty,
 }
@@ -130,6 +163,7 @@ impl fmt::Display for OpenError {
             Self::Key { named, found } => {
                 write!(f, "a key file holds `{found}`, the genesis names `{named}`; refusing to start")
             }
+            Self::Bundle { file, error } => write!(f, "{}: {error}; refusing to start", file.display()),
             Self::Empty => f.write_str(
                 "the folder holds keys but no genesis: making the ledger was interrupted; remove the folder",
             ),
@@ -162,22 +196,13 @@ pub fn open(
 ) -> Result<(Ledger, Sequencer, Recovered), OpenError> {
     let origin = options.checkpoint_key.name().as_str().to_owned();
     let published = published(dir, &options.checkpoint_key)?;
-    let mut journal_options = segment::Options::new(&origin);
-    if let Some(checkpoint) = &published {
-        journal_options.must_reach = checkpoint.size;
-    }
-    let mut state = State::new();
-    let signed_for = published.as_ref().map_or(TreeSize::ZERO, |checkpoint| checkpoint.size);
-    let event_key = options.event_key.verifier();
-    let mut visit = |index, leaf: &[u8]| {
-        // Up to the published size a signed root vouches for every leaf. Behind it only the event's own signature does:
-        // whoever can write to the disk, but holds no key, must not be able to add to the log.
-        let unvouched = (!signed_for.contains(index)).then_some(event_key.key());
-        replay(&mut state, leaf, unvouched)
-    };
-    let opened = SegmentJournal::open(dir, &journal_options, &mut visit).map_err(OpenError::Journal)?;
-    // The journal holds the folder's lock from here on.
+    let lock = DirLock::acquire(dir).map_err(|error| OpenError::Journal(error.into()))?;
     let staging = Staging::open(dir)?;
+    let snapshots = Snapshots::of(dir, &origin, &options.event_key);
+    let replay = Replay::start(dir, &staging, &snapshots)?;
+    let began_at = replay.began_at();
+    let (opened, replay) = read_journal(dir, lock, &options, published.as_ref(), replay)?;
+    let Replay { state, index, discarded, .. } = replay;
     let (content, blobs) = (ContentStore::open(dir, staging.clone())?, BlobStore::open(dir, staging.clone())?);
     let policy = match begin_with {
         Some(policy) if state.ledger().is_none() => {
@@ -210,7 +235,7 @@ pub fn open(
         tree: site.tree,
         content,
         blobs,
-        staging,
+        staging: staging.clone(),
         policy: Arc::new(policy),
         stopped: RwLock::new(None),
     });
@@ -218,6 +243,9 @@ pub fn open(
     if head.size.get() > 0 {
         publisher.offer(&head);
     }
+    let keeper = Keeper::start(dir.to_owned(), staging, snapshots, index, began_at, options.snapshot_every)
+        .map_err(IoError::at("start the keeper of", dir))?;
+    let replayed = head.size.get() - began_at.get();
     let sequencer = Sequencer {
         shared: shared.clone(),
         queue: requests,
@@ -230,8 +258,32 @@ pub fn open(
         carried: VecDeque::new(),
         stalled: false,
         publisher,
+        keeper,
     };
-    Ok((Ledger(shared), sequencer, Recovered { torn: opened.torn, site: site.report }))
+    Ok((Ledger(shared), sequencer, Recovered { torn: opened.torn, discarded, replayed, site: site.report }))
+}
+
+/// Opens the journal and folds what it has beyond the snapshot.
+fn read_journal(
+    dir: &Path,
+    lock: DirLock,
+    options: &Options,
+    published: Option<&Checkpoint>,
+    mut replay: Replay,
+) -> Result<(Opened, Replay), OpenError> {
+    let signed_for = published.map_or(TreeSize::ZERO, |checkpoint| checkpoint.size);
+    let mut journal_options = segment::Options::new(options.checkpoint_key.name().as_str());
+    journal_options.must_reach = signed_for;
+    journal_options.resume = replay.frontier.clone();
+    let event_key = options.event_key.verifier();
+    let mut visit = |index, leaf: &[u8]| {
+        // Up to the published size a signed root vouches for every leaf. Behind it only the event's own signature does:
+        // whoever can write to the disk, but holds no key, must not be able to add to the log.
+        let unvouched = (!signed_for.contains(index)).then_some(event_key.key());
+        replay.event(leaf, unvouched)
+    };
+    let opened = SegmentJournal::open_locked(lock, dir, &journal_options, &mut visit).map_err(OpenError::Journal)?;
+    Ok((opened, replay))
 }
 
 /// The published checkpoint. One that does not verify is no ground to start on: it may be all that shows a journal to be
@@ -244,16 +296,6 @@ fn published(dir: &Path, key: &SignerKey) -> Result<Option<Checkpoint>, OpenErro
         file: dir.join("public").join("checkpoint"),
         problem: format!("the published checkpoint does not hold: {error}"),
     })
-}
-
-fn replay(state: &mut State, leaf: &[u8], signer: Option<&PublicKey>) -> Result<(), VisitError> {
-    let leaf = Leaf::parse(leaf)?;
-    if let Some(signer) = signer {
-        leaf.verify(signer)?;
-    }
-    let event = Event::parse(leaf.payload)?;
-    state.apply(&event, sha256(leaf.payload))?;
-    Ok(())
 }
 
 fn policy_in_force(state: &State, blobs: &BlobStore) -> Result<Policy, OpenError> {

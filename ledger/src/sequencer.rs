@@ -7,6 +7,7 @@
 use crate::clock::Judge;
 use crate::handle::{Done, Head, Shared, SubmitError};
 use crate::journal::{AppendError, Frame, Journal};
+use crate::keeper::{Keeper, Task};
 use crate::publisher::Publisher;
 use domain::command::Command;
 use domain::decide::{Context, RunError, Sealed, run};
@@ -20,6 +21,7 @@ use proof::index::TreeSize;
 use proof::leaf::{build_leaf, sign_event};
 use proof::merkle::{Frontier, leaf_hash};
 use proof::note::SignerKey;
+use proof::tile::TILE_WIDTH;
 use std::collections::VecDeque;
 use std::sync::mpsc::{Receiver, RecvTimeoutError};
 use std::sync::{Arc, PoisonError};
@@ -67,6 +69,7 @@ pub struct Sequencer {
     /// The last step could not do what was due.
     pub(crate) stalled: bool,
     pub(crate) publisher: Publisher,
+    pub(crate) keeper: Keeper,
 }
 
 impl std::fmt::Debug for Sequencer {
@@ -98,6 +101,7 @@ impl Sequencer {
 
     /// Carries out what has queued, as one commit. With `wait`, waits for something to do first.
     pub fn step(&mut self, wait: bool) -> Step {
+        self.keep();
         let (batch, stop) = self.gather(wait);
         self.stalled = false;
         let mut decided = Vec::with_capacity(batch.len());
@@ -129,6 +133,29 @@ impl Sequencer {
             None => self.commit(decided),
         };
         if stop { Step::Stopped } else { step }
+    }
+
+    /// Between two commits, when the tip is what is committed: starts a snapshot that is due, and lets go of what the
+    /// last one holds.
+    fn keep(&mut self) {
+        if let Some(kept) = self.keeper.kept() {
+            self.tip.archived(kept.index.clone());
+            self.shared.committed.write().unwrap_or_else(PoisonError::into_inner).archived(kept.index);
+            // Only what is in full tiles and bundles, published and synced, is to be had without the journal.
+            let tiled = self.shared.tree.published().get() / u64::from(TILE_WIDTH) * u64::from(TILE_WIDTH);
+            if let Err(error) = self.journal.reclaim(kept.needed_from.min(TreeSize::new(tiled))) {
+                tracing::warn!(%error, "old segments could not be given up; they only take room");
+            }
+        }
+        if self.keeper.is_due(self.frontier.size()) {
+            let leaving = self.tip.retire();
+            let state = {
+                let mut committed = self.shared.committed.write().unwrap_or_else(PoisonError::into_inner);
+                committed.retire_with(&leaving);
+                committed.clone()
+            };
+            self.keeper.keep(Task { state, frontier: self.frontier.clone(), leaving });
+        }
     }
 
     fn gather(&mut self, wait: bool) -> (Vec<Request>, bool) {

@@ -120,7 +120,16 @@ impl SegmentJournal {
     ///
     /// A frame's leaves are visited after its checksum and its root have been verified.
     pub fn open(data_dir: &Path, options: &Options, visit: &mut LeafVisitor<'_>) -> Result<Opened, OpenError> {
-        let lock = DirLock::acquire(data_dir)?;
+        Self::open_locked(DirLock::acquire(data_dir)?, data_dir, options, visit)
+    }
+
+    /// The same for whoever has locked `data_dir` already.
+    pub fn open_locked(
+        lock: DirLock,
+        data_dir: &Path,
+        options: &Options,
+        visit: &mut LeafVisitor<'_>,
+    ) -> Result<Opened, OpenError> {
         let dir = data_dir.join("journal");
         ensure_dir(&dir, Mode::Private)?;
         let recovery::Recovered { mut segments, frontier, torn } = recovery::recover(&dir, options, visit)?;

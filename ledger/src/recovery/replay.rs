@@ -1,0 +1,112 @@
+//! From what is stored to the state: the newest snapshot that holds, and every event behind it through the same `apply`
+//! that a running ledger uses. Without a snapshot, from the first event on.
+
+use super::OpenError;
+use crate::closed::ClosedIndex;
+use crate::durable::{self, Staging};
+use crate::journal::VisitError;
+use crate::journal::segment;
+use crate::site::TreeError;
+use crate::snapshot::Snapshots;
+use crate::width::on_disk;
+use domain::event::Event;
+use domain::state::State;
+use proof::hash::sha256;
+use proof::index::{LeafIndex, TreeSize};
+use proof::key::PublicKey;
+use proof::leaf::Leaf;
+use proof::merkle::{Frontier, leaf_hash};
+use proof::tile::{BundleCoord, TILE_WIDTH, decode_bundle};
+use std::path::{Path, PathBuf};
+use std::sync::Arc;
+
+/// What is over leaves the memory in pieces of so many names while a long log is replayed.
+const GENERATION: usize = 65_536;
+
+/// The fold, as far as it has come.
+pub(super) struct Replay {
+    data_dir: PathBuf,
+    staging: Staging,
+    pub(super) state: State,
+    pub(super) index: ClosedIndex,
+    /// The tree that the state belongs to, before the journal is read.
+    pub(super) frontier: Frontier,
+    /// Snapshots that could not be used, and why.
+    pub(super) discarded: Vec<String>,
+}
+
+impl Replay {
+    /// Starts from the newest snapshot that holds.
+    pub(super) fn start(data_dir: &Path, staging: &Staging, snapshots: &Snapshots) -> Result<Self, OpenError> {
+        let mut replay = Self {
+            data_dir: data_dir.to_owned(),
+            staging: staging.clone(),
+            state: State::new(),
+            index: ClosedIndex::default(),
+            frontier: Frontier::new(),
+            discarded: Vec::new(),
+        };
+        let first = segment::first_kept(data_dir).map_err(OpenError::Journal)?;
+        for size in snapshots.sizes()? {
+            // What the journal has given up since then, it cannot add.
+            if first.is_some_and(|first| size.get() < first.get()) {
+                break;
+            }
+            match snapshots.read(size) {
+                Ok(found) => {
+                    (replay.state, replay.index, replay.frontier) = (found.state, found.index, found.frontier);
+                    return Ok(replay);
+                }
+                Err(problem) => replay.discarded.push(format!("the snapshot at {size} is not usable: {problem}")),
+            }
+        }
+        if let Some(first) = first {
+            replay.fold_bundles(first)?;
+        }
+        Ok(replay)
+    }
+
+    /// Folds the leaves before `first` from the site's bundles. That they are the right ones is judged by the root that
+    /// the journal has there.
+    fn fold_bundles(&mut self, first: LeafIndex) -> Result<(), OpenError> {
+        while self.frontier.size().get() < first.get() {
+            let number = self.frontier.size().get() / u64::from(TILE_WIDTH);
+            let coord = BundleCoord::new(number, TILE_WIDTH).map_err(|e| OpenError::Site(e.into()))?;
+            let file = self.data_dir.join("public").join(coord.path());
+            let damaged = || OpenError::Site(TreeError::Damaged { file: file.clone() });
+            let bytes = durable::read(&file)?.ok_or_else(damaged)?;
+            let leaves = decode_bundle(&bytes).map_err(|_| damaged())?;
+            let wanted = first.get() - self.frontier.size().get();
+            if on_disk(leaves.len()) < wanted.min(TILE_WIDTH.into()) {
+                return Err(damaged());
+            }
+            for leaf in leaves.iter().take(crate::width::in_memory(wanted)) {
+                self.frontier.push(leaf_hash(leaf));
+                self.event(leaf, None).map_err(|error| OpenError::Bundle { file: file.clone(), error })?;
+            }
+        }
+        Ok(())
+    }
+
+    /// Folds one leaf. With a signer, its signature is checked first.
+    pub(super) fn event(&mut self, leaf: &[u8], signer: Option<&PublicKey>) -> Result<(), VisitError> {
+        let leaf = Leaf::parse(leaf)?;
+        if let Some(signer) = signer {
+            leaf.verify(signer)?;
+        }
+        let event = Event::parse(leaf.payload)?;
+        self.state.apply(&event, sha256(leaf.payload))?;
+        if self.state.recently_closed() >= GENERATION {
+            let leaving = self.state.retire();
+            let label = self.state.size().get();
+            self.index = self.index.extended(&self.data_dir, &self.staging, label, &leaving)?;
+            self.state.archived(Arc::new(self.index.clone()));
+        }
+        Ok(())
+    }
+
+    /// The size of the snapshot that this began with.
+    pub(super) fn began_at(&self) -> TreeSize {
+        self.frontier.size()
+    }
+}
