@@ -171,6 +171,11 @@ impl Ledger {
         let _ = self.0.queue.send(Message::Stop);
     }
 
+    /// The first event that the journal itself still has; older ones are in the site's bundles.
+    pub fn journal_first(&self) -> LeafIndex {
+        self.0.tree.journal_first()
+    }
+
     /// Why the writer has stopped, if it has.
     pub fn stopped(&self) -> Option<String> {
         self.0.stopped.read().unwrap_or_else(PoisonError::into_inner).clone()

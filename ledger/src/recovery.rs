@@ -41,6 +41,7 @@ pub struct Options {
     checkpoint_key: SignerKey,
     clock: Box<dyn Clock>,
     snapshot_every: u64,
+    segment_bytes: Option<u64>,
 }
 
 impl fmt::Debug for Options {
@@ -53,13 +54,19 @@ impl Options {
     /// With the ledger's two keys. The checkpoint key's name is the origin.
     pub fn new(event_key: SignerKey, checkpoint_key: SignerKey) -> Self {
         let clock = Box::new(SystemClock::new());
-        Self { event_key, checkpoint_key, clock, snapshot_every: SNAPSHOT_EVERY }
+        Self { event_key, checkpoint_key, clock, snapshot_every: SNAPSHOT_EVERY, segment_bytes: None }
     }
 
     /// With another clock.
     #[must_use]
     pub fn with_clock(self, clock: Box<dyn Clock>) -> Self {
         Self { clock, ..self }
+    }
+
+    /// With segments of so many bytes, the first as the last.
+    #[must_use]
+    pub fn with_segment_bytes(self, bytes: u64) -> Self {
+        Self { segment_bytes: Some(bytes), ..self }
     }
 
     /// With a snapshot after so many events.
@@ -274,6 +281,9 @@ fn read_journal(
     let signed_for = published.map_or(TreeSize::ZERO, |checkpoint| checkpoint.size);
     let mut journal_options = segment::Options::new(options.checkpoint_key.name().as_str());
     journal_options.must_reach = signed_for;
+    if let Some(bytes) = options.segment_bytes {
+        (journal_options.segment_bytes, journal_options.first_segment_bytes) = (bytes, bytes);
+    }
     journal_options.resume = replay.frontier.clone();
     let event_key = options.event_key.verifier();
     let mut visit = |index, leaf: &[u8]| {

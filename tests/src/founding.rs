@@ -10,7 +10,7 @@ use domain::policy::{Bundle, Policy};
 use domain::time::Timestamp;
 use ledger::clock::Clock;
 use ledger::keys::{KeyFolder, KeyRole};
-use ledger::{Committed, Ledger, Options, Sequencer, SubmitError};
+use ledger::{Committed, Ledger, OpenError, Options, Recovered, Sequencer, SubmitError};
 use proof::note::SignerKey;
 use std::path::Path;
 use std::sync::Arc;
@@ -19,6 +19,9 @@ use std::time::Duration;
 
 /// The log's name.
 pub const ORIGIN: &str = "ledger.example/in-process";
+
+/// Events from one snapshot to the next.
+pub const SNAPSHOT_EVERY: u64 = 16;
 
 /// The files of the default policy.
 const POLICY: [(&str, &str); 3] = [
@@ -69,6 +72,8 @@ pub struct InProcess {
     pub ledger: Ledger,
     /// The writer.
     pub sequencer: Sequencer,
+    /// What opening found.
+    pub recovered: Recovered,
     /// The root key.
     pub root: SignerKey,
 }
@@ -98,6 +103,14 @@ pub fn api_key(key_id: &str, kind: PrincipalKind, id: &str, scopes: &[Scope]) ->
     }
 }
 
+/// Small steps, so that a short test takes many: snapshots, and segments that are given up.
+fn options(event: SignerKey, checkpoint: SignerKey, clock: &HandClock) -> Options {
+    Options::new(event, checkpoint)
+        .with_clock(Box::new(clock.clone()))
+        .with_snapshot_every(SNAPSHOT_EVERY)
+        .with_segment_bytes(64 * 1024)
+}
+
 impl InProcess {
     /// Founds a `dev` ledger with these keys.
     ///
@@ -123,9 +136,8 @@ impl InProcess {
         };
         let authored =
             authored::sign(StatementKind::Genesis, ORIGIN, SeenHead::empty(), &genesis, root.secret()).unwrap();
-        let options = Options::new(event, checkpoint).with_clock(Box::new(clock.clone()));
-        let (ledger, sequencer, _) = ledger::open(dir, options, Some(policy)).unwrap();
-        let mut founded = Self { ledger, sequencer, root };
+        let (ledger, sequencer, recovered) = ledger::open(dir, options(event, checkpoint, clock), Some(policy)).unwrap();
+        let mut founded = Self { ledger, sequencer, recovered, root };
         founded.submit(Command::CreateLedger { genesis, authored }).unwrap();
         founded
     }
@@ -135,12 +147,23 @@ impl InProcess {
     /// # Panics
     /// If it does not open.
     pub fn open(dir: &Path, clock: &HandClock) -> Self {
+        Self::try_open(dir, clock).unwrap()
+    }
+
+    /// The same where it may not open.
+    ///
+    /// # Errors
+    /// If it does not open.
+    ///
+    /// # Panics
+    /// If its keys cannot be read.
+    pub fn try_open(dir: &Path, clock: &HandClock) -> Result<Self, OpenError> {
         crate::data::wait_until_free(dir);
         let folder = KeyFolder::of(dir);
         let key = |role| folder.read(role).unwrap();
-        let options = Options::new(key(KeyRole::Event), key(KeyRole::Checkpoint)).with_clock(Box::new(clock.clone()));
-        let (ledger, sequencer, _) = ledger::open(dir, options, None).unwrap();
-        Self { ledger, sequencer, root: key(KeyRole::Root) }
+        let options = options(key(KeyRole::Event), key(KeyRole::Checkpoint), clock);
+        let (ledger, sequencer, recovered) = ledger::open(dir, options, None)?;
+        Ok(Self { ledger, sequencer, recovered, root: key(KeyRole::Root) })
     }
 
     /// Carries out one command.
