@@ -195,7 +195,8 @@ impl Journal for MemoryJournal {
         // The last frame stays.
         let before_last = state.frames.len().saturating_sub(1);
         let gone = state.frames.iter().take(before_last).take_while(|frame| frame.end() <= upto).count();
-        if let Some(last) = state.frames.drain(..gone).next_back() {
+        let last = state.frames.drain(..gone).next_back();
+        if let Some(last) = last {
             state.root_before = Some(last.root);
         }
         Ok(())
