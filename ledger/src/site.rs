@@ -17,14 +17,18 @@
 //! and a small cache. Leaves waiting to be written are dropped from memory beyond a bound, and read
 //! back from the journal.
 //!
-//! **Nothing here is the truth.** Every file can be made again from the journal, and what is read
-//! from a file is checked against the hashes above it, up to the edge, whose root is the journal's.
+//! **What is the truth?** Of leaves that the journal has, the journal: every file over them can be made
+//! again from it. Leaves that it has given up are in the full bundles and nowhere else: tiles are made
+//! again from those, and a bundle that has rotted comes from a [`Spare`] or not at all. Either way,
+//! what is read from a file is checked against the hashes above it, up to the edge, whose root is the
+//! journal's.
 
 mod edge;
 mod error;
 mod open;
 mod read;
 mod scrub;
+mod sources;
 mod write;
 
 use std::fmt;
@@ -42,7 +46,8 @@ use edge::{Edge, Lookup};
 
 pub use error::TreeError;
 pub use open::{Check, OpenedSite, SiteReport, SiteSource, published_note};
-pub use scrub::{Flaw, FlawKind};
+pub use read::stored_bundle;
+pub use scrub::{Flaw, FlawKind, NoSpare, Spare, SpareError};
 pub use write::SiteWriter;
 
 /// A committed leaf. Readers share it with whoever else holds it.
@@ -83,6 +88,12 @@ impl TileTree {
     /// How many leaves the site's checkpoint covers.
     pub fn published(&self) -> TreeSize {
         TreeSize::new(self.edge().published())
+    }
+
+    /// How many leaves lie before the end of the last full bundle that is on stable storage with all
+    /// tiles over it: a multiple of 256. The journal may give them up, as far as the site goes.
+    pub fn durable_size(&self) -> TreeSize {
+        TreeSize::new(self.edge().written_leaves())
     }
 
     /// Adds leaves that the journal has committed, with their hashes.

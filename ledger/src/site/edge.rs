@@ -82,6 +82,10 @@ impl Edge {
         self.published
     }
 
+    pub(super) const fn written_leaves(&self) -> u64 {
+        self.written
+    }
+
     pub(super) const fn set_published(&mut self, size: u64) {
         self.published = size;
     }

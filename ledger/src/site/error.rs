@@ -38,7 +38,8 @@ pub enum TreeError {
         new: TreeSize,
     },
     /// A file of the site is missing, or does not have the hash that the tree has for it. Scrubbing
-    /// makes it again from the journal.
+    /// makes it again, unless it is a bundle whose leaves the journal has given up and of which there
+    /// is no spare copy.
     Damaged {
         /// The file.
         file: PathBuf,

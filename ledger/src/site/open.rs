@@ -5,13 +5,14 @@ use std::path::{Path, PathBuf};
 use std::sync::Arc;
 
 use proof::merkle::{Frontier, leaf_hash, root_at};
-use proof::tile::partial_tiles;
-use proof::{Checkpoint, Hash, LeafIndex, TreeSize};
+use proof::tile::{TILE_WIDTH, partial_tiles};
+use proof::{Checkpoint, Hash, TreeSize};
 
 use super::edge::Edge;
-use super::read::read_tile;
+use super::read::{read_bundle, read_tile};
+use super::sources::check_sources;
 use super::write::Existing;
-use super::{FULL, SiteWriter, TileTree, TreeError};
+use super::{FULL, LeafBytes, SiteWriter, TileTree, TreeError};
 use crate::durable::{self, IoError, Mode, Staging, ensure_dir};
 use crate::journal::JournalReader;
 use crate::tiles::Tile;
@@ -24,7 +25,7 @@ const REPLAY_LEAVES: usize = 16_384;
 #[expect(missing_debug_implementations, reason = "a journal's reader has nothing to show")]
 #[derive(Clone)]
 pub struct SiteSource<'a> {
-    /// The journal, which has every leaf.
+    /// The journal. Leaves that it has given up are taken from the full bundles.
     pub journal: Arc<dyn JournalReader>,
     /// The tree of its leaves.
     pub frontier: &'a Frontier,
@@ -40,7 +41,7 @@ pub enum Check {
     /// The edge: takes the time of a few hundred leaves, however long the log. The rest is
     /// checked when it is read, and when it is scrubbed.
     Edge,
-    /// Every file, against every leaf of the journal.
+    /// Every file, against every leaf.
     All,
 }
 
@@ -97,7 +98,10 @@ impl TileTree {
     /// The edge is read from the partial tiles of the published size, and extended by the leaves
     /// that the journal has behind it. If that does not lead to the roots of both the checkpoint
     /// and the journal, or if everything is to be checked, the whole site is made again from the
-    /// journal: files that are right stay, others are replaced and reported.
+    /// leaves: files that are right stay, others are replaced and reported. Leaves come from the
+    /// journal, those that it has given up from the full bundles. A bundle that cannot be read, or
+    /// whose leaves do not lead to the journal's root, is [`TreeError::Damaged`], and nothing is
+    /// written over.
     ///
     /// A journal that itself leads to another root than the checkpoint is [`TreeError::Forked`].
     pub fn open(data_dir: &Path, staging: &Staging, source: &SiteSource<'_>) -> Result<OpenedSite, TreeError> {
@@ -113,48 +117,80 @@ impl TileTree {
         {
             let tree = with(edge);
             match tree.replay(source, &mut Existing::Replace) {
-                Ok(()) => return tree.opened(published, report),
+                Ok(()) => return tree.opened(source.published, report),
                 // The partial tiles are wrong, or the history is another one.
                 Err(TreeError::Forked { .. } | TreeError::Incomplete { .. } | TreeError::Damaged { .. }) => {}
                 Err(error) => return Err(error),
             }
         }
         // Files of another history must not be written over: they are evidence.
-        check_journal(source)?;
-        report.checked_all = true;
         let tree = with(Edge::default());
+        check_sources(&tree, source)?;
+        report.checked_all = true;
         tree.replay(source, &mut Existing::Compare(&mut report))?;
-        tree.opened(published, report)
+        tree.opened(source.published, report)
     }
 
-    /// Appends what the journal has beyond the tree, writing out what it completes. The published
-    /// root is checked as soon as it can be, and before that nothing is written over blindly.
+    /// Appends the leaves beyond the tree, writing out what they complete. The published root is
+    /// checked as soon as it can be, and those of the journal as they come by; before that nothing is
+    /// written over blindly.
     fn replay(&self, source: &SiteSource<'_>, existing: &mut Existing<'_>) -> Result<(), TreeError> {
         let mut unchecked = source.published;
+        let mut check_published = |size: TreeSize| match unchecked.take_if(|c| c.size <= size) {
+            Some(checkpoint) => self.check_root(checkpoint.size, checkpoint.root),
+            None => Ok(()),
+        };
+        self.replay_bundles(&mut check_published, existing)?;
         loop {
             let from = self.size().next_index();
             let (mut leaves, mut hashes) = (Vec::new(), Vec::new());
+            let mut root = source.frontier.root();
             self.journal.read(from, &mut |frame| {
                 for (_, leaf) in frame.leaves_from(from) {
                     hashes.push(leaf_hash(leaf));
                     leaves.push(Arc::new(leaf.to_vec()));
                 }
+                root = frame.root;
                 if leaves.len() < REPLAY_LEAVES { ControlFlow::Continue(()) } else { ControlFlow::Break(()) }
             })?;
             if !leaves.is_empty() {
                 self.append(&leaves, &hashes);
             }
-            if let Some(checkpoint) = unchecked.take_if(|c| c.size <= self.size()) {
-                self.check_root(checkpoint.size, checkpoint.root)?;
-            }
+            check_published(self.size())?;
             if leaves.is_empty() {
-                return self.check_root(source.frontier.size(), source.frontier.root());
+                return self.check_root(source.frontier.size(), root);
             }
+            self.check_root(self.size(), root)?;
             // Few leaves are left for the next publication, many are written at once.
             if leaves.len() >= REPLAY_LEAVES || matches!(existing, Existing::Compare(_)) {
                 self.write_full(self.size(), existing)?;
             }
         }
+    }
+
+    /// Appends the leaves that the journal has given up, from the full bundles.
+    fn replay_bundles(
+        &self,
+        check_published: &mut dyn FnMut(TreeSize) -> Result<(), TreeError>,
+        existing: &mut Existing<'_>,
+    ) -> Result<(), TreeError> {
+        let first = self.journal.first().get();
+        let mut unwritten = 0;
+        while self.size().get() < first {
+            let file = self.bundle_path(self.size().get() / FULL, TILE_WIDTH)?;
+            let leaves: Vec<LeafBytes> = read_bundle(&file)?;
+            let hashes: Vec<_> = leaves.iter().map(|leaf| leaf_hash(leaf)).collect();
+            self.append(&leaves, &hashes);
+            check_published(self.size())?;
+            unwritten += leaves.len();
+            // Unless they are compared, and so were checked beforehand, only a root in the journal
+            // tells whether they are right: what they complete is written after that.
+            if unwritten >= REPLAY_LEAVES && matches!(existing, Existing::Compare(_)) {
+                self.write_full(self.size(), existing)?;
+                unwritten = 0;
+            }
+        }
+        Ok(())
     }
 
     fn check_root(&self, size: TreeSize, expected: Hash) -> Result<(), TreeError> {
@@ -163,7 +199,8 @@ impl TileTree {
     }
 
     /// The last step: the partial files of the published size must be right, too.
-    fn opened(self, published: TreeSize, mut report: SiteReport) -> Result<OpenedSite, TreeError> {
+    fn opened(self, head: Option<&Checkpoint>, mut report: SiteReport) -> Result<OpenedSite, TreeError> {
+        let published = report.published;
         self.edge_mut().set_published(published.get());
         let mut batch = self.staging.batch(Mode::Public);
         for (path, bytes) in self.partial_files(published)? {
@@ -175,7 +212,7 @@ impl TileTree {
         }
         batch.commit()?;
         let tree = Arc::new(self);
-        let writer = SiteWriter::new(Arc::clone(&tree))?;
+        let writer = SiteWriter::new(Arc::clone(&tree), head)?;
         Ok(OpenedSite { tree, writer, report })
     }
 }
@@ -198,29 +235,4 @@ fn resume(tree: &TileTree, published: TreeSize) -> Result<Edge, TreeError> {
         tiles.push(found);
     }
     Ok(Edge::resume(size, tiles))
-}
-
-/// Checks that the journal leads to the root that is published.
-fn check_journal(source: &SiteSource<'_>) -> Result<(), TreeError> {
-    let Some(checkpoint) = source.published else {
-        return Ok(());
-    };
-    let (size, expected) = (checkpoint.size, checkpoint.root);
-    let got =
-        if size == source.frontier.size() { source.frontier.root() } else { root_in_journal(&*source.journal, size)? };
-    if got == expected { Ok(()) } else { Err(TreeError::Forked { size, expected, got }) }
-}
-
-fn root_in_journal(journal: &dyn JournalReader, size: TreeSize) -> Result<Hash, TreeError> {
-    let mut frontier = Frontier::new();
-    journal.read(LeafIndex::default(), &mut |frame| {
-        for leaf in &frame.leaves {
-            if frontier.size() == size {
-                return ControlFlow::Break(());
-            }
-            frontier.push(leaf_hash(leaf));
-        }
-        ControlFlow::Continue(())
-    })?;
-    Ok(frontier.root())
 }

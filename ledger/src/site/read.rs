@@ -1,16 +1,17 @@
 //! Reading old tiles and leaves, each checked against the hashes above it.
 
 use std::ops::ControlFlow;
-use std::path::Path;
+use std::path::{Path, PathBuf};
 use std::sync::Arc;
 
 use proof::merkle::{HashSource, leaf_hash};
-use proof::tile::{TILE_HEIGHT, TILE_WIDTH, decode_bundle, decode_tile};
+use proof::tile::{BundleCoord, TILE_HEIGHT, TILE_WIDTH, decode_bundle, decode_tile};
 use proof::{Hash, LeafIndex, TreeSize};
 
 use super::edge::Leaves;
 use super::{FULL, LeafBytes, TileTree, TreeError};
 use crate::durable;
+use crate::journal::ReadError;
 use crate::tiles::{Tile, TileId};
 use crate::width::{in_memory, on_disk};
 
@@ -70,24 +71,31 @@ impl TileTree {
     }
 
     /// The leaves of a bundle, and the file that they were read from, unchecked, if there is one.
-    pub(super) fn bundle(&self, bundle: u64) -> Result<(Arc<Vec<LeafBytes>>, Option<std::path::PathBuf>), TreeError> {
+    pub(super) fn bundle(&self, bundle: u64) -> Result<(Arc<Vec<LeafBytes>>, Option<PathBuf>), TreeError> {
         let leaves = self.edge().leaves(bundle);
         match leaves {
             Leaves::Held(leaves) => Ok((leaves, None)),
-            Leaves::InJournal => Ok((Arc::new(self.bundle_from_journal(bundle)?), None)),
-            Leaves::OnDisk => {
-                let file = self.bundle_path(bundle, TILE_WIDTH)?;
-                let leaves = read_bundle(&file)?;
-                Ok((Arc::new(leaves), Some(file)))
-            }
+            Leaves::OnDisk => self.bundle_from_disk(bundle),
+            Leaves::InJournal => match self.bundle_from_journal(bundle)? {
+                Some(leaves) => Ok((Arc::new(leaves), None)),
+                // It has been written in the meantime, and the journal has given it up.
+                None => self.bundle_from_disk(bundle),
+            },
         }
     }
 
-    /// The leaves of a bundle, as many as are committed, from the journal.
-    pub(super) fn bundle_from_journal(&self, bundle: u64) -> Result<Vec<LeafBytes>, TreeError> {
+    fn bundle_from_disk(&self, bundle: u64) -> Result<(Arc<Vec<LeafBytes>>, Option<PathBuf>), TreeError> {
+        let file = self.bundle_path(bundle, TILE_WIDTH)?;
+        let leaves = read_bundle(&file)?;
+        Ok((Arc::new(leaves), Some(file)))
+    }
+
+    /// The leaves of a bundle, as many as are committed, from the journal; `None` if it has given
+    /// them up.
+    pub(super) fn bundle_from_journal(&self, bundle: u64) -> Result<Option<Vec<LeafBytes>>, TreeError> {
         let from = LeafIndex::new(bundle.saturating_mul(FULL));
         let mut leaves = Vec::new();
-        self.journal.read(from, &mut |frame| {
+        let read = self.journal.read(from, &mut |frame| {
             for (_, leaf) in frame.leaves_from(from) {
                 if on_disk(leaves.len()) == FULL {
                     return ControlFlow::Break(());
@@ -95,8 +103,12 @@ impl TileTree {
                 leaves.push(Arc::new(leaf.to_vec()));
             }
             ControlFlow::Continue(())
-        })?;
-        Ok(leaves)
+        });
+        match read {
+            Ok(()) => Ok(Some(leaves)),
+            Err(ReadError::Reclaimed { .. }) => Ok(None),
+            Err(error) => Err(error.into()),
+        }
     }
 
     /// A full tile, verified.
@@ -138,13 +150,32 @@ pub(super) fn read_tile(file: &Path) -> Result<Tile, TreeError> {
     Ok(Tile::from_hashes(&hashes))
 }
 
+/// The leaves of a full bundle of the site under `data_dir`, not checked against anything; `None` if
+/// there is no such bundle. For whoever replays a log from its start when the journal has given its
+/// own beginning up, and checks the root that the leaves lead to.
+pub fn stored_bundle(data_dir: &Path, number: u64) -> Result<Option<Vec<LeafBytes>>, TreeError> {
+    let file = data_dir.join("public").join(BundleCoord::new(number, TILE_WIDTH)?.path());
+    match read_bundle(&file) {
+        Err(TreeError::Damaged { .. }) if durable::read(&file)?.is_none() => Ok(None),
+        read => read.map(Some),
+    }
+}
+
 /// A full bundle as it is on disk, not checked against anything.
-fn read_bundle(file: &Path) -> Result<Vec<LeafBytes>, TreeError> {
+pub(super) fn read_bundle(file: &Path) -> Result<Vec<LeafBytes>, TreeError> {
     let damaged = || TreeError::Damaged { file: file.to_path_buf() };
     let bytes = durable::read(file)?.ok_or_else(damaged)?;
-    let entries = decode_bundle(&bytes).map_err(|_| damaged())?;
-    if entries.len() != usize::from(TILE_WIDTH) {
-        return Err(damaged());
-    }
+    let entries = full_bundle(&bytes).ok_or_else(damaged)?;
     Ok(entries.into_iter().map(|entry| Arc::new(entry.to_vec())).collect())
+}
+
+/// The entries of a full bundle.
+fn full_bundle(bytes: &[u8]) -> Option<Vec<&[u8]>> {
+    decode_bundle(bytes).ok().filter(|entries| entries.len() == usize::from(TILE_WIDTH))
+}
+
+/// The tile over a full bundle.
+pub(super) fn tile_over(bundle: &[u8]) -> Option<Tile> {
+    let hashes: Vec<_> = full_bundle(bundle)?.into_iter().map(leaf_hash).collect();
+    Some(Tile::from_hashes(&hashes))
 }

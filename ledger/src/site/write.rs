@@ -15,7 +15,7 @@ use std::io;
 use std::path::{Path, PathBuf};
 use std::sync::Arc;
 
-use proof::merkle::root_at;
+use proof::merkle::{consistency_proof, root_at, verify_consistency};
 use proof::tile::{TILE_WIDTH, encode_bundle, encode_tile, partial_tiles};
 use proof::{Checkpoint, Hash, Note, TreeSize};
 
@@ -28,14 +28,17 @@ use crate::durable::{self, Batch, IoError, Mode};
 #[derive(Debug)]
 pub struct SiteWriter {
     tree: Arc<TileTree>,
+    /// The head that is published.
+    head: Option<(TreeSize, Hash)>,
     /// Directories of partial tiles that the next publication removes.
     retired: Vec<PathBuf>,
 }
 
 impl SiteWriter {
-    pub(super) fn new(tree: Arc<TileTree>) -> Result<Self, TreeError> {
+    pub(super) fn new(tree: Arc<TileTree>, published: Option<&Checkpoint>) -> Result<Self, TreeError> {
         let retired = leftovers(&tree)?;
-        Ok(Self { tree, retired })
+        let head = published.map(|checkpoint| (checkpoint.size, checkpoint.root));
+        Ok(Self { tree, head, retired })
     }
 
     /// The tree that the writer publishes.
@@ -45,8 +48,9 @@ impl SiteWriter {
 
     /// Publishes a signed checkpoint, and everything that it covers.
     ///
-    /// The note's signatures are the caller's business; its size and root must be the tree's, and
-    /// its size no smaller than what is published already.
+    /// The note's signatures are the caller's business; its size and root must be the tree's, its
+    /// size no smaller than what is published already, and what is published already a beginning of
+    /// it: that is proved each time, as any reader would have it proved.
     pub fn publish(&mut self, note: &str) -> Result<(), TreeError> {
         let checkpoint = Checkpoint::parse_body(&Note::parse(note)?.text)?;
         let size = checkpoint.size;
@@ -58,12 +62,26 @@ impl SiteWriter {
         if got != checkpoint.root {
             return Err(TreeError::Forked { size, expected: checkpoint.root, got });
         }
+        self.check_extends(&checkpoint)?;
         self.tree.write_full(size, &mut Existing::Replace)?;
         self.tree.write_partial(size)?;
         let target = self.tree.public.join("checkpoint");
         self.tree.staging.write(&target, note.as_bytes(), Mode::Public)?;
         self.tree.edge_mut().set_published(size.get());
+        self.head = Some((size, checkpoint.root));
         self.retire(old, size)
+    }
+
+    /// Proves that a checkpoint extends the published one.
+    fn check_extends(&self, new: &Checkpoint) -> Result<(), TreeError> {
+        let Some((size, root)) = self.head.filter(|(size, _)| *size > TreeSize::ZERO) else {
+            return Ok(());
+        };
+        let proof = consistency_proof(&*self.tree, size, new.size)?;
+        if verify_consistency(size, &root, new.size, &new.root, &proof).is_err() {
+            return Err(TreeError::Forked { size, expected: root, got: root_at(&*self.tree, size)? });
+        }
+        Ok(())
     }
 
     /// Removes what the publication before this one has outdated, and notes what this one has.
@@ -116,7 +134,11 @@ impl TileTree {
     fn write_step(&self, step: &Step, existing: &mut Existing<'_>) -> Result<(), TreeError> {
         let mut batch = self.staging.batch(Mode::Public);
         for bundle in step.bundles.clone() {
-            let (leaves, _) = self.bundle(bundle)?;
+            let (leaves, file) = self.bundle(bundle)?;
+            if file.is_some() {
+                // It is there already, and the journal does not have its leaves any more.
+                continue;
+            }
             let leaves: &[LeafBytes] = &leaves;
             let bytes = bundle_bytes(leaves)?;
             let end = bundle.saturating_add(1).saturating_mul(FULL);

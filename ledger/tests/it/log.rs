@@ -69,6 +69,13 @@ impl Log {
         self.tree.append(&leaves, &hashes);
     }
 
+    /// Lets the journal give up what the site has for good.
+    pub(crate) fn reclaim(&mut self, upto: u64) -> u64 {
+        assert!(upto <= self.tree.durable_size().get());
+        self.journal.reclaim(TreeSize::new(upto)).unwrap();
+        self.journal.reader().first().get()
+    }
+
     pub(crate) fn checkpoint(&self) -> Checkpoint {
         let (size, root) = (self.frontier.size(), self.frontier.root());
         Checkpoint { origin: ORIGIN.into(), size, root }

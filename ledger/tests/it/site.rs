@@ -14,7 +14,7 @@ use crate::log::{Log, check_site, leaf, signer};
 const SIZES: [u64; 8] = [1, 255, 256, 257, 65_535, 65_536, 65_537, 70_000];
 
 /// Every file of the published site against the naive tree; and the list of files.
-fn check_files(log: &Log) -> BTreeSet<String> {
+pub(crate) fn check_files(log: &Log) -> BTreeSet<String> {
     let mut expected = BTreeSet::from(["checkpoint".to_owned()]);
     for tile in tiles_for_size(TreeSize::new(log.size())) {
         let hashes = decode_tile(&fs::read(log.public(&tile.path())).unwrap()).unwrap();
@@ -30,7 +30,7 @@ fn check_files(log: &Log) -> BTreeSet<String> {
     expected
 }
 
-fn list(dir: &Path, prefix: &str, into: &mut BTreeSet<String>) {
+pub(crate) fn list(dir: &Path, prefix: &str, into: &mut BTreeSet<String>) {
     for entry in fs::read_dir(dir).unwrap() {
         let entry = entry.unwrap();
         let name = format!("{prefix}{}", entry.file_name().to_str().unwrap());
@@ -43,7 +43,7 @@ fn list(dir: &Path, prefix: &str, into: &mut BTreeSet<String>) {
 }
 
 /// Proofs for some leaves and some old sizes, equal to those of the naive tree.
-fn check_proofs(log: &Log) {
+pub(crate) fn check_proofs(log: &Log) {
     let size = log.size();
     let near = |at: u64| at.saturating_sub(2)..(at + 2);
     let points: BTreeSet<u64> = [0, 1, 255, 256, 511, 4096, 65_535, 65_536, size / 3, size]
@@ -65,7 +65,7 @@ fn check_proofs(log: &Log) {
     }
 }
 
-fn check_entries(log: &Log) {
+pub(crate) fn check_entries(log: &Log) {
     let size = log.size();
     for from in [0, 1, 250, 256, 65_530, size.saturating_sub(3)] {
         let read = log.tree.read_entries(LeafIndex::new(from), 300, TreeSize::new(size)).unwrap();
