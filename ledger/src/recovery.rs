@@ -19,7 +19,7 @@ use domain::policy::{Bundle, Policy};
 use domain::state::State;
 use proof::checkpoint::Checkpoint;
 use proof::hash::Hash;
-use proof::index::TreeSize;
+use proof::index::{LeafIndex, TreeSize};
 use proof::note::SignerKey;
 use replay::Replay;
 use std::collections::VecDeque;
@@ -149,9 +149,9 @@ pub enum OpenError {
     },
     /// An entry bundle of the site, which is all that is left of old events, leads nowhere.
     Bundle {
-        /// Which file.
-        file: PathBuf,
-        /// What is wrong with an event in it.
+        /// The event that does not follow.
+        index: LeafIndex,
+        /// Why.
         error: VisitError,
     },
     /// The folder holds no events, and no policy was given to begin with.
@@ -170,7 +170,9 @@ impl fmt::Display for OpenError {
             Self::Key { named, found } => {
                 write!(f, "a key file holds `{found}`, the genesis names `{named}`; refusing to start")
             }
-            Self::Bundle { file, error } => write!(f, "{}: {error}; refusing to start", file.display()),
+            Self::Bundle { index, error } => {
+                write!(f, "event {index}, from the site's bundles: {error}; refusing to start")
+            }
             Self::Empty => f.write_str(
                 "the folder holds keys but no genesis: making the ledger was interrupted; remove the folder",
             ),

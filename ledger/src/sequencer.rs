@@ -21,7 +21,6 @@ use proof::index::TreeSize;
 use proof::leaf::{build_leaf, sign_event};
 use proof::merkle::{Frontier, leaf_hash};
 use proof::note::SignerKey;
-use proof::tile::TILE_WIDTH;
 use std::collections::VecDeque;
 use std::sync::mpsc::{Receiver, RecvTimeoutError};
 use std::sync::{Arc, PoisonError};
@@ -141,9 +140,9 @@ impl Sequencer {
         if let Some(kept) = self.keeper.kept() {
             self.tip.archived(kept.index.clone());
             self.shared.committed.write().unwrap_or_else(PoisonError::into_inner).archived(kept.index);
-            // Only what is in full tiles and bundles, published and synced, is to be had without the journal.
-            let tiled = self.shared.tree.published().get() / u64::from(TILE_WIDTH) * u64::from(TILE_WIDTH);
-            if let Err(error) = self.journal.reclaim(kept.needed_from.min(TreeSize::new(tiled))) {
+            // Only what is in full tiles and bundles, synced, is to be had without the journal.
+            let tiled = self.shared.tree.durable_size();
+            if let Err(error) = self.journal.reclaim(kept.needed_from.min(tiled)) {
                 tracing::warn!(%error, "old segments could not be given up; they only take room");
             }
         }

@@ -37,7 +37,7 @@ use std::sync::{Arc, PoisonError, RwLock, RwLockReadGuard, RwLockWriteGuard};
 
 use proof::merkle::HashSource;
 use proof::tile::{BundleCoord, TILE_WIDTH, TileCoord};
-use proof::{Hash, TreeSize};
+use proof::{Hash, LeafIndex, TreeSize};
 
 use crate::durable::Staging;
 use crate::journal::JournalReader;
@@ -94,6 +94,11 @@ impl TileTree {
     /// tiles over it: a multiple of 256. The journal may give them up, as far as the site goes.
     pub fn durable_size(&self) -> TreeSize {
         TreeSize::new(self.edge().written_leaves())
+    }
+
+    /// The first leaf that the journal still has.
+    pub fn journal_first(&self) -> LeafIndex {
+        self.journal.first()
     }
 
     /// Adds leaves that the journal has committed, with their hashes.

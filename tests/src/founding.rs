@@ -136,7 +136,8 @@ impl InProcess {
         };
         let authored =
             authored::sign(StatementKind::Genesis, ORIGIN, SeenHead::empty(), &genesis, root.secret()).unwrap();
-        let (ledger, sequencer, recovered) = ledger::open(dir, options(event, checkpoint, clock), Some(policy)).unwrap();
+        let (ledger, sequencer, recovered) =
+            ledger::open(dir, options(event, checkpoint, clock), Some(policy)).unwrap();
         let mut founded = Self { ledger, sequencer, recovered, root };
         founded.submit(Command::CreateLedger { genesis, authored }).unwrap();
         founded

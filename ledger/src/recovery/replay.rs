@@ -3,12 +3,12 @@
 
 use super::OpenError;
 use crate::closed::ClosedIndex;
-use crate::durable::{self, Staging};
+use crate::durable::Staging;
 use crate::journal::VisitError;
 use crate::journal::segment;
-use crate::site::TreeError;
+use crate::site::{TreeError, stored_bundle};
 use crate::snapshot::Snapshots;
-use crate::width::on_disk;
+use crate::width::in_memory;
 use domain::event::Event;
 use domain::state::State;
 use proof::hash::sha256;
@@ -16,7 +16,7 @@ use proof::index::{LeafIndex, TreeSize};
 use proof::key::PublicKey;
 use proof::leaf::Leaf;
 use proof::merkle::{Frontier, leaf_hash};
-use proof::tile::{BundleCoord, TILE_WIDTH, decode_bundle};
+use proof::tile::TILE_WIDTH;
 use std::path::{Path, PathBuf};
 use std::sync::Arc;
 
@@ -71,18 +71,13 @@ impl Replay {
     fn fold_bundles(&mut self, first: LeafIndex) -> Result<(), OpenError> {
         while self.frontier.size().get() < first.get() {
             let number = self.frontier.size().get() / u64::from(TILE_WIDTH);
-            let coord = BundleCoord::new(number, TILE_WIDTH).map_err(|e| OpenError::Site(e.into()))?;
-            let file = self.data_dir.join("public").join(coord.path());
-            let damaged = || OpenError::Site(TreeError::Damaged { file: file.clone() });
-            let bytes = durable::read(&file)?.ok_or_else(damaged)?;
-            let leaves = decode_bundle(&bytes).map_err(|_| damaged())?;
-            let wanted = first.get() - self.frontier.size().get();
-            if on_disk(leaves.len()) < wanted.min(TILE_WIDTH.into()) {
-                return Err(damaged());
-            }
-            for leaf in leaves.iter().take(crate::width::in_memory(wanted)) {
+            let index = self.frontier.size().next_index();
+            let missing = || OpenError::Site(TreeError::Missing { index });
+            let leaves = stored_bundle(&self.data_dir, number).map_err(OpenError::Site)?.ok_or_else(missing)?;
+            let wanted = in_memory(first.get() - index.get());
+            for (leaf, index) in leaves.iter().take(wanted).zip(index.get()..).map(|(l, i)| (l, LeafIndex::new(i))) {
                 self.frontier.push(leaf_hash(leaf));
-                self.event(leaf, None).map_err(|error| OpenError::Bundle { file: file.clone(), error })?;
+                self.event(leaf, None).map_err(|error| OpenError::Bundle { index, error })?;
             }
         }
         Ok(())

@@ -20,6 +20,7 @@ mod proof_map;
 mod prop;
 mod repeats;
 mod secrets;
+mod snapshots;
 mod strangers;
 mod tamper;
 mod tidy;
