@@ -27,6 +27,7 @@ use std::fmt;
 use std::path::{Path, PathBuf};
 use std::sync::mpsc::sync_channel;
 use std::sync::{Arc, RwLock};
+use std::time::Duration;
 use tokio::sync::watch;
 
 /// Commands that may wait; one more is refused.
@@ -268,6 +269,7 @@ pub fn open(
         stalled: false,
         publisher,
         keeper,
+        linger: Duration::ZERO,
     };
     Ok((Ledger(shared), sequencer, Recovered { torn: opened.torn, discarded, replayed, site: site.report }))
 }

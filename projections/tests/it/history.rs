@@ -199,7 +199,7 @@ impl History {
     }
 
     fn record(&mut self, sealed: Sealed) -> Event {
-        let Sealed { event, payload } = sealed;
+        let Sealed { event, payload, .. } = sealed;
         if let EventData::ProposalSubmitted(e) = &event.data {
             self.proposals.push(e.proposal.proposal_id.clone());
         }
