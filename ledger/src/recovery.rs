@@ -2,6 +2,7 @@
 
 use crate::clock::{Clock, Judge, SystemClock};
 use crate::content::{BlobStore, ContentError, ContentStore};
+use crate::disk::RealDisk;
 use crate::durable::{IoError, Staging};
 use crate::handle::{Head, Ledger, Shared};
 use crate::journal::segment::{self, SegmentJournal, Torn};
@@ -237,7 +238,7 @@ pub fn open(
 /// The published checkpoint. One that does not verify is no ground to start on: it may be all that shows a journal to be
 /// too short.
 fn published(dir: &Path, key: &SignerKey) -> Result<Option<Checkpoint>, OpenError> {
-    let Some(note) = published_note(dir)? else {
+    let Some(note) = published_note(&RealDisk, dir)? else {
         return Ok(None);
     };
     Checkpoint::open(&note, &key.verifier()).map(Some).map_err(|error| OpenError::Checkpoint {

@@ -39,6 +39,7 @@ use proof::merkle::HashSource;
 use proof::tile::{BundleCoord, TILE_WIDTH, TileCoord};
 use proof::{Hash, TreeSize};
 
+use crate::disk::Disk;
 use crate::durable::Staging;
 use crate::journal::JournalReader;
 use crate::tiles::{TileCache, TileId};
@@ -103,6 +104,10 @@ impl TileTree {
         for (leaf, hash) in leaves.iter().zip(hashes) {
             edge.push(*hash, Arc::clone(leaf));
         }
+    }
+
+    fn disk(&self) -> &dyn Disk {
+        &**self.staging.disk()
     }
 
     fn edge(&self) -> RwLockReadGuard<'_, Edge> {
