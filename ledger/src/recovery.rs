@@ -4,6 +4,7 @@ mod replay;
 
 use crate::clock::{Clock, Judge, SystemClock};
 use crate::content::{BlobStore, ContentError, ContentStore};
+use crate::disk::{Disk, RealDisk};
 use crate::durable::{IoError, Staging};
 use crate::handle::{Head, Ledger, Shared};
 use crate::journal::segment::{self, Opened, SegmentJournal, Torn};
@@ -43,6 +44,7 @@ pub struct Options {
     clock: Box<dyn Clock>,
     snapshot_every: u64,
     segment_bytes: Option<u64>,
+    disk: Arc<dyn Disk>,
 }
 
 impl fmt::Debug for Options {
@@ -55,13 +57,26 @@ impl Options {
     /// With the ledger's two keys. The checkpoint key's name is the origin.
     pub fn new(event_key: SignerKey, checkpoint_key: SignerKey) -> Self {
         let clock = Box::new(SystemClock::new());
-        Self { event_key, checkpoint_key, clock, snapshot_every: SNAPSHOT_EVERY, segment_bytes: None }
+        Self {
+            event_key,
+            checkpoint_key,
+            clock,
+            snapshot_every: SNAPSHOT_EVERY,
+            segment_bytes: None,
+            disk: Arc::new(RealDisk),
+        }
     }
 
     /// With another clock.
     #[must_use]
     pub fn with_clock(self, clock: Box<dyn Clock>) -> Self {
         Self { clock, ..self }
+    }
+
+    /// On another disk.
+    #[must_use]
+    pub fn with_disk(self, disk: Arc<dyn Disk>) -> Self {
+        Self { disk, ..self }
     }
 
     /// With segments of so many bytes, the first as the last.
@@ -205,10 +220,10 @@ pub fn open(
     begin_with: Option<Policy>,
 ) -> Result<(Ledger, Sequencer, Recovered), OpenError> {
     let origin = options.checkpoint_key.name().as_str().to_owned();
-    let published = published(dir, &options.checkpoint_key)?;
-    let lock = DirLock::acquire(dir).map_err(|error| OpenError::Journal(error.into()))?;
-    let staging = Staging::open(dir)?;
-    let snapshots = Snapshots::of(dir, &origin, &options.event_key);
+    let published = published(&*options.disk, dir, &options.checkpoint_key)?;
+    let lock = options.disk.lock(dir).map_err(|error| OpenError::Journal(error.into()))?;
+    let staging = Staging::open_on(options.disk.clone(), dir)?;
+    let snapshots = Snapshots::of(dir, &staging, &origin, &options.event_key);
     let replay = Replay::start(dir, &staging, &snapshots)?;
     let began_at = replay.began_at();
     let (opened, replay) = read_journal(dir, lock, &options, published.as_ref(), replay)?;
@@ -284,6 +299,7 @@ fn read_journal(
 ) -> Result<(Opened, Replay), OpenError> {
     let signed_for = published.map_or(TreeSize::ZERO, |checkpoint| checkpoint.size);
     let mut journal_options = segment::Options::new(options.checkpoint_key.name().as_str());
+    journal_options.disk = options.disk.clone();
     journal_options.must_reach = signed_for;
     if let Some(bytes) = options.segment_bytes {
         (journal_options.segment_bytes, journal_options.first_segment_bytes) = (bytes, bytes);
@@ -302,8 +318,8 @@ fn read_journal(
 
 /// The published checkpoint. One that does not verify is no ground to start on: it may be all that shows a journal to be
 /// too short.
-fn published(dir: &Path, key: &SignerKey) -> Result<Option<Checkpoint>, OpenError> {
-    let Some(note) = published_note(dir)? else {
+fn published(disk: &dyn Disk, dir: &Path, key: &SignerKey) -> Result<Option<Checkpoint>, OpenError> {
+    let Some(note) = published_note(disk, dir)? else {
         return Ok(None);
     };
     Checkpoint::open(&note, &key.verifier()).map(Some).map_err(|error| OpenError::Checkpoint {
