@@ -6,7 +6,7 @@ use crate::durable::{IoError, Staging};
 use crate::handle::{Head, Ledger, Shared};
 use crate::journal::segment::{self, SegmentJournal, Torn};
 use crate::journal::{Journal, OpenError as JournalError, VisitError};
-use crate::publisher::Publisher;
+use crate::publisher::{Publish, Publisher, witnessed_path};
 use crate::sequencer::Sequencer;
 use crate::site::{Check, SiteReport, SiteSource, TileTree, TreeError, published_note};
 use domain::event::Event;
@@ -34,6 +34,7 @@ pub struct Options {
     event_key: SignerKey,
     checkpoint_key: SignerKey,
     clock: Box<dyn Clock>,
+    publish: Publish,
 }
 
 impl fmt::Debug for Options {
@@ -45,13 +46,19 @@ impl fmt::Debug for Options {
 impl Options {
     /// With the ledger's two keys. The checkpoint key's name is the origin.
     pub fn new(event_key: SignerKey, checkpoint_key: SignerKey) -> Self {
-        Self { event_key, checkpoint_key, clock: Box::new(SystemClock::new()) }
+        Self { event_key, checkpoint_key, clock: Box::new(SystemClock::new()), publish: Publish::Heads }
     }
 
     /// With another clock.
     #[must_use]
     pub fn with_clock(self, clock: Box<dyn Clock>) -> Self {
         Self { clock, ..self }
+    }
+
+    /// With another choice of the heads that are published.
+    #[must_use]
+    pub fn with_publish(self, publish: Publish) -> Self {
+        Self { publish, ..self }
     }
 }
 
@@ -200,6 +207,8 @@ pub fn open(
     };
     let site = TileTree::open(dir, &staging, &source).map_err(OpenError::Site)?;
     let head = head(&origin, &opened.frontier, &options.checkpoint_key);
+    let publisher = Publisher::start(site.writer, options.publish, dir, staging.clone());
+    let publisher = publisher.map_err(IoError::at("start the publisher of", dir))?;
     let (queue, requests) = sync_channel(QUEUE);
     let shared = Arc::new(Shared {
         origin,
@@ -211,10 +220,10 @@ pub fn open(
         content,
         blobs,
         staging,
+        publishing: publisher.desk(),
         policy: Arc::new(policy),
         stopped: RwLock::new(None),
     });
-    let publisher = Publisher::start(site.writer).map_err(IoError::at("start the publisher of", dir))?;
     if head.size.get() > 0 {
         publisher.offer(&head);
     }
@@ -234,14 +243,26 @@ pub fn open(
     Ok((Ledger(shared), sequencer, Recovered { torn: opened.torn, site: site.report }))
 }
 
-/// The published checkpoint. One that does not verify is no ground to start on: it may be all that shows a journal to be
-/// too short.
+/// The newest checkpoint that was released: the published one, or the cosigned one beside it. One that does not verify is
+/// no ground to start on: it may be all that shows a journal to be too short.
 fn published(dir: &Path, key: &SignerKey) -> Result<Option<Checkpoint>, OpenError> {
-    let Some(note) = published_note(dir)? else {
-        return Ok(None);
-    };
+    let head = released(dir.join("public").join("checkpoint"), published_note(dir)?, key)?;
+    let file = witnessed_path(dir);
+    let note = crate::durable::read(&file)?.map(|bytes| String::from_utf8_lossy(&bytes).into_owned());
+    match (head, released(file.clone(), note, key)?) {
+        (Some(head), Some(beside)) if head.size == beside.size && head.root != beside.root => {
+            let problem = format!("the published checkpoint has another root at its size, {}", head.size);
+            Err(OpenError::Checkpoint { file, problem })
+        }
+        (Some(head), Some(beside)) if head.size >= beside.size => Ok(Some(head)),
+        (head, beside) => Ok(beside.or(head)),
+    }
+}
+
+fn released(file: PathBuf, note: Option<String>, key: &SignerKey) -> Result<Option<Checkpoint>, OpenError> {
+    let Some(note) = note else { return Ok(None) };
     Checkpoint::open(&note, &key.verifier()).map(Some).map_err(|error| OpenError::Checkpoint {
-        file: dir.join("public").join("checkpoint"),
+        file,
         problem: format!("the published checkpoint does not hold: {error}"),
     })
 }
