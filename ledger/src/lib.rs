@@ -37,6 +37,7 @@ mod width;
 
 pub use handle::{Committed, Head, Ledger, Queued, SubmitError};
 pub use probe::fsync_probe;
+pub use publisher::{Publish, Published, WitnessedError};
 pub use recovery::{OpenError, Options, Recovered, open};
 pub use sequencer::{Sequencer, Step};
 pub use site::TreeError;

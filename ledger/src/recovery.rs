@@ -11,7 +11,7 @@ use crate::journal::segment::{self, Opened, SegmentJournal, Torn};
 use crate::journal::{Journal, OpenError as JournalError, VisitError};
 use crate::keeper::Keeper;
 use crate::lock::DirLock;
-use crate::publisher::Publisher;
+use crate::publisher::{Publish, Publisher, witnessed_path};
 use crate::sequencer::Sequencer;
 use crate::site::{Check, SiteReport, SiteSource, TileTree, TreeError, published_note};
 use crate::snapshot::Snapshots;
@@ -45,6 +45,7 @@ pub struct Options {
     snapshot_every: u64,
     segment_bytes: Option<u64>,
     disk: Arc<dyn Disk>,
+    publish: Publish,
 }
 
 impl fmt::Debug for Options {
@@ -64,6 +65,7 @@ impl Options {
             snapshot_every: SNAPSHOT_EVERY,
             segment_bytes: None,
             disk: Arc::new(RealDisk),
+            publish: Publish::Heads,
         }
     }
 
@@ -89,6 +91,12 @@ impl Options {
     #[must_use]
     pub fn with_snapshot_every(self, events: u64) -> Self {
         Self { snapshot_every: events.max(1), ..self }
+    }
+
+    /// With another choice of the heads that are published.
+    #[must_use]
+    pub fn with_publish(self, publish: Publish) -> Self {
+        Self { publish, ..self }
     }
 }
 
@@ -250,6 +258,8 @@ pub fn open(
     };
     let site = TileTree::open(dir, &staging, &source).map_err(OpenError::Site)?;
     let head = head(&origin, &opened.frontier, &options.checkpoint_key);
+    let publisher = Publisher::start(site.writer, options.publish, dir, staging.clone());
+    let publisher = publisher.map_err(IoError::at("start the publisher of", dir))?;
     let (queue, requests) = sync_channel(QUEUE);
     let shared = Arc::new(Shared {
         origin,
@@ -261,10 +271,10 @@ pub fn open(
         content,
         blobs,
         staging: staging.clone(),
+        publishing: publisher.desk(),
         policy: Arc::new(policy),
         stopped: RwLock::new(None),
     });
-    let publisher = Publisher::start(site.writer).map_err(IoError::at("start the publisher of", dir))?;
     if head.size.get() > 0 {
         publisher.offer(&head);
     }
@@ -316,14 +326,26 @@ fn read_journal(
     Ok((opened, replay))
 }
 
-/// The published checkpoint. One that does not verify is no ground to start on: it may be all that shows a journal to be
-/// too short.
+/// The newest checkpoint that was released: the published one, or the cosigned one beside it. One that does not verify is
+/// no ground to start on: it may be all that shows a journal to be too short.
 fn published(disk: &dyn Disk, dir: &Path, key: &SignerKey) -> Result<Option<Checkpoint>, OpenError> {
-    let Some(note) = published_note(disk, dir)? else {
-        return Ok(None);
-    };
+    let head = released(dir.join("public").join("checkpoint"), published_note(disk, dir)?, key)?;
+    let file = witnessed_path(dir);
+    let note = crate::durable::read(disk, &file)?.map(|bytes| String::from_utf8_lossy(&bytes).into_owned());
+    match (head, released(file.clone(), note, key)?) {
+        (Some(head), Some(beside)) if head.size == beside.size && head.root != beside.root => {
+            let problem = format!("the published checkpoint has another root at its size, {}", head.size);
+            Err(OpenError::Checkpoint { file, problem })
+        }
+        (Some(head), Some(beside)) if head.size >= beside.size => Ok(Some(head)),
+        (head, beside) => Ok(beside.or(head)),
+    }
+}
+
+fn released(file: PathBuf, note: Option<String>, key: &SignerKey) -> Result<Option<Checkpoint>, OpenError> {
+    let Some(note) = note else { return Ok(None) };
     Checkpoint::open(&note, &key.verifier()).map(Some).map_err(|error| OpenError::Checkpoint {
-        file: dir.join("public").join("checkpoint"),
+        file,
         problem: format!("the published checkpoint does not hold: {error}"),
     })
 }
