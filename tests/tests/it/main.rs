@@ -24,3 +24,4 @@ mod strangers;
 mod tamper;
 mod tidy;
 mod warrants;
+mod witness;
