@@ -1,196 +1,23 @@
 //! Witnesses, as processes of their own: what they cosign and what they refuse, and what a server does with and without them.
 
+mod stage;
+
 use countersign_tests::audit::verify_with;
 use countersign_tests::binary;
+use countersign_tests::data;
 use countersign_tests::forge::{History, StolenKeys};
 use countersign_tests::liar::Liar;
-use countersign_tests::raw::{Answer, Raw};
+use countersign_tests::raw::Raw;
 use countersign_tests::server::{Server, Start};
-use countersign_tests::{data, proposals};
 use proof::key::{KeyName, SecretKey};
 use proof::note::{Note, SignerKey};
 use proof::witness::{AddCheckpoint, SIZE_MEDIA_TYPE, log_address, parse_cosignatures};
-use proof::{Checkpoint, TreeSize, VerifierKey};
+use proof::{Checkpoint, TreeSize};
 use serde_json::Value;
+use stage::{Stage, Witness, command, serve, status, submit, until, until_witnessed};
 use std::fs;
-use std::io::{BufRead, BufReader};
-use std::net::SocketAddr;
 use std::os::unix::fs::{FileExt, PermissionsExt};
-use std::path::{Path, PathBuf};
-use std::process::{Child, Command, Stdio};
-use std::sync::atomic::{AtomicU8, Ordering};
-use std::time::Duration;
-use tempfile::TempDir;
-use tokio::time::Instant;
-
-/// Longest wait for a condition.
-const PATIENCE: Duration = Duration::from_secs(60);
-/// Between two looks at it.
-const LOOK: Duration = Duration::from_millis(20);
-
-/// `countersign witness`; it ends when dropped.
-struct Witness {
-    child: Child,
-    dir: TempDir,
-    logs: Vec<String>,
-    address: SocketAddr,
-    vkey: VerifierKey,
-}
-
-fn command(dir: &Path, listen: &str, logs: &[String]) -> Command {
-    let mut command = binary::command("countersign");
-    command.args(["witness", "--listen", listen, "--data"]).arg(dir);
-    for log in logs {
-        command.args(["--log", log]);
-    }
-    command
-}
-
-/// Starts one, and reads its two lines.
-fn launch(dir: &Path, listen: &str, logs: &[String]) -> (Child, SocketAddr, VerifierKey) {
-    let mut child = command(dir, listen, logs).stdout(Stdio::piped()).spawn().unwrap();
-    let mut lines = BufReader::new(child.stdout.take().unwrap()).lines().map(Result::unwrap);
-    let mut after = |start: &str| lines.next().unwrap().strip_prefix(start).unwrap().to_owned();
-    let vkey = VerifierKey::parse(&after("witness vkey: ")).unwrap();
-    let address = after("listening on http://").parse().unwrap();
-    (child, address, vkey)
-}
-
-impl Witness {
-    /// On an address that is nobody else's, so that it can come back to it.
-    fn start(logs: &[&VerifierKey]) -> Self {
-        static NEXT: AtomicU8 = AtomicU8::new(2);
-        let dir = tempfile::tempdir().unwrap();
-        let logs: Vec<String> = logs.iter().map(ToString::to_string).collect();
-        let listen = format!("127.0.0.{}:0", NEXT.fetch_add(1, Ordering::SeqCst));
-        let (child, address, vkey) = launch(dir.path(), &listen, &logs);
-        Self { child, dir, logs, address, vkey }
-    }
-
-    fn kill(&mut self) {
-        self.child.kill().unwrap();
-        self.child.wait().unwrap();
-    }
-
-    /// The same witness again, at the same address.
-    fn restart(&mut self) {
-        data::wait_until_free(self.dir.path());
-        let (child, address, vkey) = launch(self.dir.path(), &self.address.to_string(), &self.logs);
-        assert_eq!((address, &vkey), (self.address, &self.vkey));
-        self.child = child;
-    }
-
-    fn terminate(&mut self) -> Option<i32> {
-        let pid = rustix::process::Pid::from_child(&self.child);
-        rustix::process::kill_process(pid, rustix::process::Signal::TERM).unwrap();
-        self.child.wait().unwrap().code()
-    }
-
-    async fn ask(&self, request: impl Into<Vec<u8>>) -> Answer {
-        Raw::new(self.address).request("POST", "/add-checkpoint").body(request).send().await
-    }
-
-    /// What it serves as the last checkpoint that it cosigned.
-    async fn last(&self, origin: &str) -> Answer {
-        Raw::new(self.address).get(&format!("/{}/checkpoint", log_address(origin))).await
-    }
-
-    fn url(&self) -> String {
-        format!("http://{}", self.address)
-    }
-}
-
-impl Drop for Witness {
-    fn drop(&mut self) {
-        let _ = self.child.kill();
-        let _ = self.child.wait();
-    }
-}
-
-/// A ledger that was made before, two witnesses of it, and a policy that asks for both.
-struct Stage {
-    data: TempDir,
-    log: VerifierKey,
-    witnesses: [Witness; 2],
-}
-
-impl Stage {
-    async fn set() -> Self {
-        let data = tempfile::tempdir().unwrap();
-        let server = Server::serve(data.path()).await;
-        let log = server.pinned();
-        server.stop().await;
-        let witnesses = [Witness::start(&[&log]), Witness::start(&[&log])];
-        Self { data, log, witnesses }
-    }
-
-    fn policy(&self) -> PathBuf {
-        let [one, two] = &self.witnesses;
-        self.policy_of(&[("one", &one.vkey, &one.url()), ("two", &two.vkey, &two.url())], "all")
-    }
-
-    fn policy_of(&self, witnesses: &[(&str, &VerifierKey, &str)], needed: &str) -> PathBuf {
-        let mut text = format!("log {}\n", self.log);
-        let mut group = format!("group q {needed}");
-        for (name, vkey, url) in witnesses {
-            text.push_str(&format!("witness {name} {vkey} {url}\n"));
-            group.push_str(&format!(" {name}"));
-        }
-        let path = self.witnesses[0].dir.path().join(format!("policy-{needed}"));
-        fs::write(&path, format!("{text}{group}\nquorum q\n")).unwrap();
-        path
-    }
-
-    async fn serve(&self, mode: &str) -> Server {
-        serve(self.data.path(), &self.policy(), mode).await
-    }
-
-    /// The size of what is published as the head.
-    fn published(&self) -> u64 {
-        size_of(&fs::read_to_string(self.data.path().join("public/checkpoint")).unwrap())
-    }
-}
-
-async fn serve(dir: &Path, policy: &Path, mode: &str) -> Server {
-    let arguments = ["--witness-policy", policy.to_str().unwrap(), "--witness-mode", mode];
-    Start::serve(dir).with(arguments).start().await
-}
-
-fn size_of(note: &str) -> u64 {
-    note.lines().nth(1).unwrap().parse().unwrap()
-}
-
-async fn health(server: &Server) -> Value {
-    server.anonymous().health().await.unwrap()
-}
-
-/// Waits until `/health` is as it should be.
-async fn until(server: &Server, what: &str, holds: impl Fn(&Value) -> bool) -> Value {
-    let end = Instant::now() + PATIENCE;
-    loop {
-        let health = health(server).await;
-        if holds(&health) {
-            return health;
-        }
-        assert!(Instant::now() < end, "never {what}: {health}\n{}", server.said());
-        tokio::time::sleep(LOOK).await;
-    }
-}
-
-/// Waits until the newest head is witnessed.
-async fn until_witnessed(server: &Server) -> Value {
-    until(server, "witnessed", |h| h["witnessed"]["quorum"] == true && h["witnessed"]["size"] == h["size"]).await
-}
-
-async fn submit(server: &Server, id: &str) -> u64 {
-    let done = server.admin().submit_intent(&proposals::intent(id, "Something to be witnessed")).await.unwrap();
-    done.seq.get() + 1
-}
-
-fn status(server: &Server) -> (Option<i32>, String) {
-    let output = binary::countersign(&["status", "--url", &server.url()]);
-    (output.status.code(), String::from_utf8(output.stdout).unwrap())
-}
+use std::path::Path;
 
 /// The honest request that a log makes whose history this is.
 fn request(history: &History, old: u64) -> AddCheckpoint {
@@ -245,14 +72,9 @@ async fn a_witnessed_head_lies_beside_the_published_one_and_verifies_under_the_p
     verify(copy.path().to_str().unwrap()).assert_valid();
     // The next process knows how far its witnesses are, and asks nobody again.
     let server = stage.serve("open").await;
-    let health = health_of_first_look(&server).await;
+    let health = stage::health(&server).await["witnessed"].clone();
     assert_eq!((&health["quorum"], &health["witnesses"], &health["size"]), (&true.into(), &2.into(), &6.into()));
     server.stop().await;
-}
-
-/// What is known of the witnesses when a server has just started.
-async fn health_of_first_look(server: &Server) -> Value {
-    health(server).await["witnessed"].clone()
 }
 
 #[tokio::test(flavor = "multi_thread")]
@@ -301,8 +123,9 @@ async fn a_closed_log_publishes_nothing_without_its_witnesses_and_catches_up_whe
     assert!(String::from_utf8_lossy(&doctor.stdout).contains(&format!("{size} events")), "{doctor:?}");
     assert_eq!(stage.published(), before);
     let server = stage.serve("closed").await;
-    until(&server, "asked again", |h| h["witnessed"]["each"][1]["fault"].is_string()).await;
-    assert_eq!((health_of_first_look(&server).await["quorum"].clone(), stage.published()), (false.into(), before));
+    let in_vain = |h: &Value| h["witnessed"]["each"][1]["fault"].is_string() && h["witnessed"]["quorum"] == false;
+    until(&server, "asked in vain", in_vain).await;
+    assert_eq!(stage.published(), before);
 
     stage.witnesses[1].restart();
     until_witnessed(&server).await;
