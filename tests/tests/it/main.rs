@@ -25,3 +25,4 @@ mod strangers;
 mod tamper;
 mod tidy;
 mod warrants;
+mod witness;
