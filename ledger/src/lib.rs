@@ -9,6 +9,7 @@
 //!   proofs from them. All of it can be made again from the journal.
 //! * [`durable`], [`lock`], [`probe`]: files that survive, one process at a time, how fast the disk
 //!   is.
+//! * [`metrics`]: what the ledger counts about itself.
 //!
 //! # Out of scope
 //!
@@ -25,6 +26,7 @@ pub mod journal;
 mod keeper;
 pub mod keys;
 pub mod lock;
+pub mod metrics;
 pub mod probe;
 mod publisher;
 mod recovery;

@@ -247,12 +247,14 @@ pub fn open(
         staging: staging.clone(),
         policy: Arc::new(policy),
         stopped: RwLock::new(None),
+        metrics: Arc::default(),
     });
     let publisher = Publisher::start(site.writer).map_err(IoError::at("start the publisher of", dir))?;
     if head.size.get() > 0 {
         publisher.offer(&head);
     }
-    let keeper = Keeper::start(dir.to_owned(), staging, snapshots, index, began_at, options.snapshot_every)
+    let metrics = shared.metrics.clone();
+    let keeper = Keeper::start(dir.to_owned(), staging, snapshots, index, began_at, options.snapshot_every, metrics)
         .map_err(IoError::at("start the keeper of", dir))?;
     let replayed = head.size.get() - began_at.get();
     let sequencer = Sequencer {
