@@ -229,7 +229,9 @@ mod tests {
             SubmitError::NoRoom("full".into()),
             SubmitError::Stopped("gone".into()),
         ];
-        errors.iter().for_each(|error| metrics.refuse(error));
+        for error in &errors {
+            metrics.refuse(error);
+        }
         let seen: Vec<_> = metrics.refused().filter(|(_, count)| *count > 0).collect();
         assert_eq!(seen, [("malformed", 1), ("overloaded", 1), ("no_room", 2), ("stopped", 1)]);
     }

@@ -160,7 +160,9 @@ mod tests {
             per_mille in 0_u64..=1000,
         ) {
             let histogram = Histogram::default();
-            values.iter().for_each(|value| histogram.add(*value));
+            for value in &values {
+                histogram.add(*value);
+            }
             values.sort_unstable();
             let rank = (values.len() * usize::try_from(per_mille).unwrap()).div_ceil(1000).max(1);
             let exact = values[rank - 1];
@@ -171,7 +173,9 @@ mod tests {
         #[test]
         fn counts_up_to_a_power_of_two_are_exact(values in prop::collection::vec(0_u64..1 << 34, 0..100), bits in 0_u32..36) {
             let histogram = Histogram::default();
-            values.iter().for_each(|value| histogram.add(*value));
+            for value in &values {
+                histogram.add(*value);
+            }
             let exact = values.iter().filter(|value| **value <= 1 << bits).count();
             prop_assert_eq!(histogram.read().up_to(bits), u64::try_from(exact).unwrap());
         }

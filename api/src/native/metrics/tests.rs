@@ -64,7 +64,9 @@ fn a_histogram_of_times_is_cumulative_in_seconds() {
     let histogram = Histogram::default();
     let times =
         [Duration::from_micros(10), Duration::from_nanos(1 << 20), Duration::from_millis(5), Duration::from_secs(40)];
-    times.iter().for_each(|time| histogram.record(*time));
+    for time in &times {
+        histogram.record(*time);
+    }
     let mut text = Text::default();
     text.times("t_seconds", "A time.", &histogram.read());
     let families = parse(&text.0);
@@ -79,7 +81,9 @@ fn a_histogram_of_times_is_cumulative_in_seconds() {
 #[test]
 fn a_histogram_of_counts_and_an_empty_one() {
     let histogram = Histogram::default();
-    [1, 1, 2, 3, 64, 500].iter().for_each(|count| histogram.add(*count));
+    for count in [1, 1, 2, 3, 64, 500] {
+        histogram.add(count);
+    }
     let mut text = Text::default();
     text.counts("full", "Counts.", &histogram.read());
     text.counts("empty", "None.", &Histogram::default().read());
