@@ -4,6 +4,7 @@ use crate::clock::ClockError;
 use crate::content::{BlobStore, ContentStore};
 use crate::durable::Staging;
 use crate::keys::entropy;
+use crate::metrics::Metrics;
 use crate::publisher::Desk;
 use crate::sequencer::{Message, Request};
 use crate::site::{TileTree, TreeError};
@@ -96,6 +97,7 @@ pub(crate) struct Shared {
     pub(crate) publishing: Desk,
     pub(crate) policy: Arc<Policy>,
     pub(crate) stopped: RwLock<Option<String>>,
+    pub(crate) metrics: Arc<Metrics>,
 }
 
 /// A ledger, open. Clones share it.
@@ -178,6 +180,16 @@ impl Ledger {
         self.0.tree.journal_first()
     }
 
+    /// What the ledger counts about itself.
+    pub fn metrics(&self) -> &Metrics {
+        &self.0.metrics
+    }
+
+    /// Events under the published checkpoint.
+    pub fn published_size(&self) -> TreeSize {
+        self.0.tree.published()
+    }
+
     /// Why the writer has stopped, if it has.
     pub fn stopped(&self) -> Option<String> {
         self.0.stopped.read().unwrap_or_else(PoisonError::into_inner).clone()
@@ -224,12 +236,13 @@ impl Ledger {
 
     /// Queues a command now, to be awaited later: several queued in a row are carried out in that order.
     pub fn queue(&self, command: Command) -> Result<Queued, SubmitError> {
-        Ok(Queued { ledger: self.clone(), answer: self.enqueue(command)? })
+        let answer = self.enqueue(command).inspect_err(|error| self.0.metrics.refuse(error))?;
+        Ok(Queued { ledger: self.clone(), answer })
     }
 
     /// The same for a thread that may block.
     pub fn submit_blocking(&self, command: Command) -> Result<Committed, SubmitError> {
-        let answer = self.enqueue(command)?;
+        let answer = self.enqueue(command).inspect_err(|error| self.0.metrics.refuse(error))?;
         self.answered(answer.blocking_recv().map_err(|_| self.why_stopped())?)
     }
 
@@ -238,7 +251,7 @@ impl Ledger {
             self.check_seen(seen)?;
         }
         let seed = Seed::new(entropy().map_err(|e| SubmitError::Stopped(e.to_string()))?);
-        let (reply, answer) = oneshot::channel();
+        let (reply, answer) = self.0.metrics.wait();
         match self.0.queue.try_send(Message::Command(Request { command, seed, reply })) {
             Ok(()) => Ok(answer),
             Err(TrySendError::Full(_)) => Err(SubmitError::Overloaded),

@@ -9,6 +9,7 @@
 //!   proofs from them. All of it can be made again from the journal.
 //! * [`disk`], [`durable`], [`lock`], [`probe`]: the file system and a simulated one, files that survive,
 //!   one process at a time, how fast the disk is.
+//! * [`metrics`]: what the ledger counts about itself.
 //!
 //! # Out of scope
 //!
@@ -26,6 +27,7 @@ pub mod journal;
 mod keeper;
 pub mod keys;
 pub mod lock;
+pub mod metrics;
 pub mod probe;
 mod publisher;
 mod recovery;

@@ -16,6 +16,7 @@ mod fixtures;
 mod forged;
 mod liar;
 mod lifecycle;
+mod metrics;
 mod proof_map;
 mod prop;
 mod repeats;
