@@ -140,6 +140,9 @@ pub fn command_of(first: &Event) -> Result<Asked, String> {
         EventData::ProjectionAttested(e) => {
             Command::AttestProjections { position: e.position, projections: e.projections.clone() }
         }
+        EventData::LedgerRestored(e) => {
+            Command::RestoreLedger { restoration: e.restoration.clone(), authored: e.authored.clone() }
+        }
         EventData::DecisionRecorded(_)
         | EventData::ApprovalRequested(_)
         | EventData::JobCreated(_)

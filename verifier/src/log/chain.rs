@@ -129,6 +129,7 @@ const fn is_final(data: &EventData) -> bool {
         | EventData::JobLeaseExpired(_)
         | EventData::ResultRecorded(_)
         | EventData::BlobErased(_)
-        | EventData::ProjectionAttested(_) => false,
+        | EventData::ProjectionAttested(_)
+        | EventData::LedgerRestored(_) => false,
     }
 }

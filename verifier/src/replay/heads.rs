@@ -42,6 +42,7 @@ fn statement(data: &EventData) -> Option<&Envelope> {
     match data {
         EventData::LedgerCreated(created) => Some(&created.authored),
         EventData::RunnerRegistered(registered) => Some(&registered.authored),
+        EventData::LedgerRestored(restored) => Some(&restored.authored),
         EventData::JobLeased(leased) => Some(&leased.authored),
         EventData::KeyCreated(created) => created.authored.as_ref(),
         EventData::IntentCreated(created) => created.authored.as_ref(),
