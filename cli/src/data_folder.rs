@@ -1,5 +1,6 @@
 //! A data folder: making one, and opening it with its keys and policy.
 
+use clap::Args;
 use domain::authored::{self, SeenHead, StatementKind};
 use domain::command::Command;
 use domain::event::PrincipalKind;
@@ -34,6 +35,29 @@ pub(crate) struct Founding<'a> {
     pub(crate) origin: Option<&'a str>,
     /// The first API key, an admin's.
     pub(crate) admin_key: &'a str,
+}
+
+/// Sizes that tests make small, so that what happens once in a long while happens at once.
+#[derive(Debug, Clone, Copy, Default, Args)]
+pub(crate) struct Sizes {
+    /// For tests: events from one snapshot to the next
+    #[arg(long, hide = true, value_name = "N")]
+    snapshot_every: Option<u64>,
+    /// For tests: the size of each segment of the journal
+    #[arg(long, hide = true, value_name = "BYTES")]
+    segment_bytes: Option<u64>,
+}
+
+impl Sizes {
+    fn of(self, mut options: Options) -> Options {
+        if let Some(events) = self.snapshot_every {
+            options = options.with_snapshot_every(events);
+        }
+        if let Some(bytes) = self.segment_bytes {
+            options = options.with_segment_bytes(bytes);
+        }
+        options
+    }
 }
 
 /// An open ledger and what its composition needs.
@@ -88,6 +112,11 @@ pub(crate) fn admin_record(salt: &[u8; 32], key: &str) -> Result<NewKey, Problem
 
 /// Makes keys and a genesis, and commits it.
 pub(crate) fn create(dir: &Path, founding: &Founding<'_>) -> Result<OpenFolder, Problem> {
+    create_with(dir, founding, Sizes::default())
+}
+
+/// The same, with other sizes.
+pub(crate) fn create_with(dir: &Path, founding: &Founding<'_>, sizes: Sizes) -> Result<OpenFolder, Problem> {
     if exists(dir) {
         return Err(format!("{} holds a ledger already", dir.display()));
     }
@@ -123,7 +152,7 @@ pub(crate) fn create(dir: &Path, founding: &Founding<'_>) -> Result<OpenFolder, 
     };
     let authored = authored::sign(StatementKind::Genesis, &origin, SeenHead::empty(), &genesis, root.secret())
         .map_err(|e| e.to_string())?;
-    let options = Options::new(event, checkpoint);
+    let options = sizes.of(Options::new(event, checkpoint));
     let (ledger, sequencer, _) = ledger::open(dir, options, Some(policy)).map_err(|e| e.to_string())?;
     let mut folder = OpenFolder { ledger, sequencer, salt };
     crate::server::submit(&mut folder, Command::CreateLedger { genesis, authored })?;
@@ -132,11 +161,16 @@ pub(crate) fn create(dir: &Path, founding: &Founding<'_>) -> Result<OpenFolder, 
 
 /// Opens a ledger that exists.
 pub(crate) fn open(dir: &Path) -> Result<OpenFolder, Problem> {
+    open_with(dir, Sizes::default())
+}
+
+/// The same, with other sizes.
+pub(crate) fn open_with(dir: &Path, sizes: Sizes) -> Result<OpenFolder, Problem> {
     let keys = KeyFolder::of(dir);
     let event = keys.read(KeyRole::Event).map_err(|e| e.to_string())?;
     let checkpoint = keys.read(KeyRole::Checkpoint).map_err(|e| e.to_string())?;
     let (ledger, sequencer, report) =
-        ledger::open(dir, Options::new(event, checkpoint), None).map_err(|e| e.to_string())?;
+        ledger::open(dir, sizes.of(Options::new(event, checkpoint)), None).map_err(|e| e.to_string())?;
     let salt = keys.api_key_salt().map_err(|e| e.to_string())?;
     // Whoever opens a folder says what was put right in it.
     let site = report.site();

@@ -28,6 +28,8 @@ pub(crate) struct ServeArguments {
     /// Print nothing but errors
     #[arg(long)]
     quiet: bool,
+    #[command(flatten)]
+    sizes: data_folder::Sizes,
 }
 
 /// Options of `up`.
@@ -72,7 +74,7 @@ async fn serve_until_told(arguments: &ServeArguments, project: Option<PathBuf>) 
     let say = |text: &str| {
         if arguments.quiet { Ok(()) } else { print_line(text) }
     };
-    let mut folder = open_or_create(dir, arguments.quiet)?;
+    let mut folder = open_or_create(dir, arguments.quiet, arguments.sizes)?;
     let runner = match &project {
         Some(project) => Some(prepare_runner(dir, project, &mut folder)?),
         None => None,
@@ -106,10 +108,10 @@ async fn serve_until_told(arguments: &ServeArguments, project: Option<PathBuf>) 
     ended
 }
 
-fn open_or_create(dir: &Path, quiet: bool) -> Result<OpenFolder, Problem> {
+fn open_or_create(dir: &Path, quiet: bool, sizes: data_folder::Sizes) -> Result<OpenFolder, Problem> {
     let from_environment = data_folder::admin_key_from_environment();
     if data_folder::exists(dir) {
-        let mut folder = data_folder::open(dir)?;
+        let mut folder = data_folder::open_with(dir, sizes)?;
         if let Some(key) = from_environment {
             server::ensure_admin_key(dir, &mut folder, &key)?;
         }
@@ -120,7 +122,7 @@ fn open_or_create(dir: &Path, quiet: bool) -> Result<OpenFolder, Problem> {
         None => (data_folder::new_api_key()?, true),
     };
     let founding = Founding { profile: Profile::Dev, root: None, origin: None, admin_key: &key };
-    let folder = data_folder::create(dir, &founding)?;
+    let folder = data_folder::create_with(dir, &founding, sizes)?;
     if !quiet {
         let note = format!(
             "made a `dev` ledger in {}: its root key lies beside the data, in {}",
