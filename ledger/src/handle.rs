@@ -4,6 +4,7 @@ use crate::clock::ClockError;
 use crate::content::{BlobStore, ContentStore};
 use crate::durable::Staging;
 use crate::keys::entropy;
+use crate::publisher::Desk;
 use crate::sequencer::{Message, Request};
 use crate::site::{TileTree, TreeError};
 use domain::authored::SeenHead;
@@ -92,6 +93,7 @@ pub(crate) struct Shared {
     pub(crate) content: ContentStore,
     pub(crate) blobs: BlobStore,
     pub(crate) staging: Staging,
+    pub(crate) publishing: Desk,
     pub(crate) policy: Arc<Policy>,
     pub(crate) stopped: RwLock<Option<String>>,
 }

@@ -61,7 +61,7 @@ impl Keeper {
                     .extended(&data_dir, &staging, label, &task.leaving)
                     .map_err(|e| e.to_string())
                     .and_then(|extended| {
-                        let needed_from = snapshots.write(&staging, &task.state, &task.frontier, &extended)?;
+                        let needed_from = snapshots.write(&task.state, &task.frontier, &extended)?;
                         Ok(Kept { index: Arc::new(extended), needed_from })
                     });
                 if let Ok(kept) = &done {

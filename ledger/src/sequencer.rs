@@ -16,15 +16,15 @@ use domain::event::proposal::Seed;
 use domain::state::{Due, State};
 use domain::time::Timestamp;
 use proof::checkpoint::Checkpoint;
-use proof::hash::{Hash, sha256};
+use proof::hash::Hash;
 use proof::index::TreeSize;
 use proof::leaf::{build_leaf, sign_event};
-use proof::merkle::{Frontier, leaf_hash};
+use proof::merkle::{self, Frontier, leaf_hash};
 use proof::note::SignerKey;
 use std::collections::VecDeque;
 use std::sync::mpsc::{Receiver, RecvTimeoutError};
 use std::sync::{Arc, PoisonError};
-use std::time::Duration;
+use std::time::{Duration, Instant};
 use tokio::sync::oneshot;
 
 /// Commands of one commit.
@@ -35,6 +35,8 @@ const BATCH_BYTES: usize = 8 * 1024 * 1024;
 const PARALLEL_EVENTS: usize = 8;
 /// Longest sleep when a deadline is far off: the clock may be set meanwhile.
 const NAP: Duration = Duration::from_secs(1);
+/// Longest look around after a commit.
+const LINGER: Duration = Duration::from_micros(200);
 
 type Reply = oneshot::Sender<Result<Done, SubmitError>>;
 
@@ -69,6 +71,8 @@ pub struct Sequencer {
     pub(crate) stalled: bool,
     pub(crate) publisher: Publisher,
     pub(crate) keeper: Keeper,
+    /// How long to look around before the next sleep.
+    pub(crate) linger: Duration,
 }
 
 impl std::fmt::Debug for Sequencer {
@@ -171,6 +175,9 @@ impl Sequencer {
     }
 
     fn wait(&mut self) -> Option<Message> {
+        if let Some(message) = self.linger() {
+            return Some(message);
+        }
         let Some((due, _)) = self.tip.next_due() else {
             return Some(self.queue.recv().unwrap_or(Message::Stop));
         };
@@ -183,6 +190,19 @@ impl Sequencer {
             Err(RecvTimeoutError::Timeout) => None,
             Err(RecvTimeoutError::Disconnected) => Some(Message::Stop),
         }
+    }
+
+    /// Looks around for a moment after a commit, before it sleeps: to be woken costs more than whoever was just answered
+    /// needs to ask again. Whatever else wants the processor gets it meanwhile.
+    fn linger(&mut self) -> Option<Message> {
+        let until = Instant::now() + std::mem::take(&mut self.linger);
+        while Instant::now() < until {
+            if let Ok(message) = self.queue.try_recv() {
+                return Some(message);
+            }
+            std::thread::yield_now();
+        }
+        None
     }
 
     fn decide(&mut self, command: &Command, now: Timestamp, seed: Seed) -> Result<Vec<Sealed>, SubmitError> {
@@ -237,19 +257,36 @@ impl Sequencer {
         }
         // The commit has happened. From here on nothing can be refused any more.
         self.frontier = frontier;
-        let head = self.publish(leaves, &hashes, root, &sealed);
+        let leaves: Vec<Arc<Vec<u8>>> = leaves.into_iter().map(Arc::new).collect();
+        self.shared.tree.append(&leaves, &hashes);
+        if let Err(problem) = self.check_extension(root) {
+            return self.stop(&problem, decided);
+        }
+        let head = self.publish(leaves, root, &sealed);
         let mut at = 0;
         for decided in decided {
             at = decided.answer(&head, at);
         }
+        self.linger = LINGER;
         Step::Go
     }
 
-    /// Makes a commit visible: tree, state, head, doorbell, in this order.
-    fn publish(&mut self, leaves: Vec<Vec<u8>>, hashes: &[Hash], root: Hash, sealed: &[&Sealed]) -> Published {
+    /// Before a head is signed: the tree of tiles, which is kept apart from the frontier, must prove that the new root
+    /// extends the last one.
+    fn check_extension(&self, root: Hash) -> Result<(), String> {
+        let (old_size, old_root) = {
+            let head = self.shared.head.read().unwrap_or_else(PoisonError::into_inner);
+            (head.size, head.root)
+        };
         let size = self.frontier.size();
-        let leaves: Vec<Arc<Vec<u8>>> = leaves.into_iter().map(Arc::new).collect();
-        self.shared.tree.append(&leaves, hashes);
+        let path = merkle::consistency_proof(&*self.shared.tree, old_size, size).map_err(|e| e.to_string())?;
+        merkle::verify_consistency(old_size, &old_root, size, &root, &path)
+            .map_err(|e| format!("the tree of {size} events does not extend that of {old_size}: {e}"))
+    }
+
+    /// Makes a commit visible: state, head, doorbell, in this order.
+    fn publish(&mut self, leaves: Vec<Arc<Vec<u8>>>, root: Hash, sealed: &[&Sealed]) -> Published {
+        let size = self.frontier.size();
         let checkpoint = Checkpoint { origin: self.shared.origin.clone(), size, root }.sign(&self.checkpoint_key);
         let head = Head { size, root, checkpoint: checkpoint.into() };
         let mut events = Vec::with_capacity(sealed.len());
@@ -257,10 +294,10 @@ impl Sequencer {
             let mut committed = self.shared.committed.write().unwrap_or_else(PoisonError::into_inner);
             for sealed in sealed {
                 // The tip took the same events already, so this cannot fail.
-                if let Err(illegal) = committed.apply(&sealed.event, sha256(&sealed.payload)) {
+                if let Err(illegal) = committed.apply(&sealed.event, sealed.payload_hash) {
                     tracing::error!(%illegal, "the committed state refuses a committed event");
                 }
-                events.push(Arc::new(sealed.event.clone()));
+                events.push(sealed.event.clone());
             }
             // Within the state's lock: whoever sees the state can read all of its events.
             *self.shared.head.write().unwrap_or_else(PoisonError::into_inner) = head.clone();

@@ -48,6 +48,8 @@ rules! {
     CheckpointKey = "checkpoint_key", Invalid;
     /// Fewer witnesses signed the head than the trust policy asks for.
     Quorum = "quorum_not_met", Insufficient;
+    /// The head beside it that witnesses signed is not one that this log had.
+    WitnessedHead = "witnessed_head", Invalid;
 
     // Entries and tiles.
     /// There is no genesis to take the log's keys from.

@@ -285,7 +285,8 @@ fn a_denial_turned_into_an_allowance_is_found_there() {
     let allowed = world.propose("key_casey", plain("p-1", "Casey", &["READ_REPO"])).unwrap();
     let before = world.state.clone();
     let denied = world.propose("key_casey", plain("p-2", "Casey", &["READ_SECRETS"])).unwrap();
-    let mut events = vec![denied[0].event.clone(), denied[1].event.clone(), allowed[2].event.clone()];
+    let mut events =
+        vec![Event::clone(&denied[0].event), Event::clone(&denied[1].event), Event::clone(&allowed[2].event)];
     let mut state = before.clone();
     state.apply(&events[0], sha256(&denied[0].payload)).unwrap();
     if let (EventData::DecisionRecorded(forged), EventData::DecisionRecorded(honest)) =

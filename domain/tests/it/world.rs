@@ -201,7 +201,7 @@ impl World {
         for one in sealed {
             self.check_event(one);
             let event = Event::parse(&one.payload).expect("what is written can be read");
-            assert_eq!(event, one.event, "what is read is what was written");
+            assert_eq!(event, *one.event, "what is read is what was written");
             self.folded.apply(&event, sha256(&one.payload)).expect("recovery folds what was written");
             self.thawed.apply(&event, sha256(&one.payload)).expect("a state that was frozen goes on");
             self.views.apply(&event);

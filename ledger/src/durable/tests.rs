@@ -1,3 +1,4 @@
+use std::fs;
 use std::os::unix::fs::PermissionsExt;
 
 use super::*;
@@ -15,12 +16,12 @@ fn files_appear_whole_with_their_modes_and_nothing_is_left_in_staging() {
     staging.write(&private, b"one", Mode::Private).unwrap();
     staging.write(&public, b"two", Mode::Public).unwrap();
     staging.write(&public, b"three", Mode::Public).unwrap();
-    assert_eq!(read(&private).unwrap().unwrap(), b"one");
-    assert_eq!(read(&public).unwrap().unwrap(), b"three");
+    assert_eq!(read(&RealDisk, &private).unwrap().unwrap(), b"one");
+    assert_eq!(read(&RealDisk, &public).unwrap().unwrap(), b"three");
     assert_eq!(mode(&private) & 0o077, 0);
     assert_eq!(mode(private.parent().unwrap()) & 0o077, 0);
     assert_eq!(mode(&public) & !0o644, 0);
-    assert!(list(&dir.path().join("tmp")).unwrap().is_empty());
+    assert!(list(&RealDisk, &dir.path().join("tmp")).unwrap().is_empty());
 }
 
 #[test]
@@ -30,7 +31,7 @@ fn a_dropped_batch_leaves_nothing_and_a_large_one_goes_into_place_whole() {
     let mut dropped = staging.batch(Mode::Public);
     dropped.add(&dir.path().join("never"), &[b"x"]).unwrap();
     drop(dropped);
-    assert!(list(&dir.path().join("tmp")).unwrap().is_empty());
+    assert!(list(&RealDisk, &dir.path().join("tmp")).unwrap().is_empty());
 
     let files = MAX_BATCH_FILES + 3;
     let mut batch = staging.batch(Mode::Public);
@@ -38,7 +39,7 @@ fn a_dropped_batch_leaves_nothing_and_a_large_one_goes_into_place_whole() {
         batch.add(&dir.path().join(format!("d/{number}")), &[b"x", b"y"]).unwrap();
     }
     batch.commit().unwrap();
-    assert_eq!(list(&dir.path().join("d")).unwrap().len(), files);
+    assert_eq!(list(&RealDisk, &dir.path().join("d")).unwrap().len(), files);
     assert!(!dir.path().join("never").exists());
 }
 
@@ -48,7 +49,7 @@ fn what_a_crash_left_is_swept() {
     fs::create_dir(dir.path().join("tmp")).unwrap();
     fs::write(dir.path().join("tmp/0.tmp"), b"half a fi").unwrap();
     let staging = Staging::open(dir.path()).unwrap();
-    assert!(list(&dir.path().join("tmp")).unwrap().is_empty());
+    assert!(list(&RealDisk, &dir.path().join("tmp")).unwrap().is_empty());
     staging.write(&dir.path().join("file"), b"whole", Mode::Public).unwrap();
 }
 
@@ -59,7 +60,7 @@ fn errors_say_what_was_being_done_to_what() {
     fs::create_dir(dir.path().join("taken")).unwrap();
     let error = staging.write(&dir.path().join("taken"), b"x", Mode::Public).unwrap_err();
     assert!(error.to_string().starts_with("cannot rename into place `"), "{error}");
-    assert!(list(&dir.path().join("tmp")).unwrap().is_empty());
-    assert!(!remove(&dir.path().join("absent")).unwrap());
-    assert_eq!(read(&dir.path().join("absent")).unwrap(), None);
+    assert!(list(&RealDisk, &dir.path().join("tmp")).unwrap().is_empty());
+    assert!(!remove(&RealDisk, &dir.path().join("absent")).unwrap());
+    assert_eq!(read(&RealDisk, &dir.path().join("absent")).unwrap(), None);
 }

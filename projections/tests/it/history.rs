@@ -199,7 +199,8 @@ impl History {
     }
 
     fn record(&mut self, sealed: Sealed) -> Event {
-        let Sealed { event, payload } = sealed;
+        let Sealed { event, payload, .. } = sealed;
+        let event = Event::clone(&event);
         if let EventData::ProposalSubmitted(e) = &event.data {
             self.proposals.push(e.proposal.proposal_id.clone());
         }
@@ -315,7 +316,7 @@ impl History {
         let Some(record) = self.state.job(job) else {
             return;
         };
-        let (JobState::Leased(lease), Some(job)) = (&record.state, &record.job) else {
+        let (JobState::Leased(lease), job) = (&record.state, &record.job) else {
             return;
         };
         let result = result(job, lease.attempt, Some(lease.at), report);
@@ -327,7 +328,7 @@ impl History {
 
     /// A program without a warrant reports on a job that nobody leased.
     pub(crate) fn report_without_warrant(&mut self, job: &JobId) {
-        let Some(work) = self.state.job(job).and_then(|record| record.job.clone()) else {
+        let Some(work) = self.state.job(job).map(|record| record.job.clone()) else {
             return;
         };
         let result = result(&work, 0, None, Report::Completed);
@@ -391,7 +392,7 @@ impl History {
         let pick = usize::from(choice / 16);
         let proposal = self.proposals.iter().rev().nth(pick % 4).cloned();
         // Leases go to the oldest job that waits, so it is among the oldest that things happen.
-        let is_open = |job: &&JobId| self.state.job(job).is_some_and(|record| record.job.is_some());
+        let is_open = |job: &&JobId| self.state.job(job).is_some();
         let job = self.jobs.iter().filter(is_open).nth(pick % 3).cloned();
         match (choice % 16, proposal, job) {
             (0, ..) => self.intent(&name),

@@ -1,6 +1,6 @@
 //! The tree's root at every size it ever had, so that what somebody saw long ago can be compared.
 
-use proof::merkle::{HashSource, MemoryTree, MissingSubtree, node_hash, root_at};
+use proof::merkle::{Frontier, HashSource, MemoryTree, MissingSubtree, node_hash, root_at};
 use proof::{Hash, LeafIndex, TreeSize};
 
 /// Subtrees of 2^4 leaves and larger are kept; smaller ones are worked out again. That makes 36 bytes a leaf, and at
@@ -40,6 +40,19 @@ impl History {
     /// The root of the tree of the first `size` leaves, if there were ever so many.
     pub(crate) fn root_at(&self, size: TreeSize) -> Option<Hash> {
         if size > self.size() { None } else { root_at(self, size).ok() }
+    }
+
+    /// The tree of the first `size` leaves, ready to grow.
+    pub(crate) fn frontier_at(&self, size: TreeSize) -> Option<Frontier> {
+        let mut hashes = Vec::new();
+        let mut at = 0;
+        // The complete subtrees of a tree are the ones in the binary form of its size.
+        while let Some(level) = size.get().saturating_sub(at).checked_ilog2() {
+            let level = u8::try_from(level).ok()?;
+            hashes.push(self.subtree(level, at >> level).ok()?);
+            at = at.saturating_add(1 << level);
+        }
+        Frontier::from_parts(size, hashes).ok()
     }
 }
 
@@ -89,7 +102,10 @@ mod tests {
         }
         for (size, root) in (0..).zip(&roots) {
             assert_eq!(history.root_at(TreeSize::new(size)), Some(*root), "{size}");
+            let frontier = history.frontier_at(TreeSize::new(size)).unwrap();
+            assert_eq!((frontier.size().get(), frontier.root()), (size, *root));
         }
+        assert_eq!(history.frontier_at(TreeSize::new(301)), None);
         assert_eq!(history.root_at(TreeSize::new(301)), None);
         assert_eq!(history.leaf(LeafIndex::new(300)), None);
     }
