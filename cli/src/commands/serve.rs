@@ -32,6 +32,8 @@ pub(crate) struct ServeArguments {
     /// Print nothing but errors
     #[arg(long)]
     quiet: bool,
+    #[command(flatten)]
+    sizes: data_folder::Sizes,
 }
 
 /// Options of `up`.
@@ -77,7 +79,7 @@ async fn serve_until_told(arguments: &ServeArguments, project: Option<PathBuf>) 
         if arguments.quiet { Ok(()) } else { print_line(text) }
     };
     let witnesses = arguments.witnesses.read()?;
-    let mut folder = open_or_create(dir, Witnesses::publish(witnesses.as_ref()), arguments.quiet)?;
+    let mut folder = open_or_create(arguments, Witnesses::publish(witnesses.as_ref()))?;
     let runner = match &project {
         Some(project) => Some(prepare_runner(dir, project, &mut folder)?),
         None => None,
@@ -112,10 +114,11 @@ async fn serve_until_told(arguments: &ServeArguments, project: Option<PathBuf>) 
     ended
 }
 
-fn open_or_create(dir: &Path, publish: Publish, quiet: bool) -> Result<OpenFolder, Problem> {
+fn open_or_create(arguments: &ServeArguments, publish: Publish) -> Result<OpenFolder, Problem> {
+    let (dir, sizes) = (arguments.data.as_path(), arguments.sizes);
     let from_environment = data_folder::admin_key_from_environment();
     if data_folder::exists(dir) {
-        let mut folder = data_folder::open_as(dir, publish)?;
+        let mut folder = data_folder::open_as(dir, publish, sizes)?;
         if let Some(key) = from_environment {
             server::ensure_admin_key(dir, &mut folder, &key)?;
         }
@@ -126,8 +129,8 @@ fn open_or_create(dir: &Path, publish: Publish, quiet: bool) -> Result<OpenFolde
         None => (data_folder::new_api_key()?, true),
     };
     let founding = Founding { profile: Profile::Dev, root: None, origin: None, admin_key: &key };
-    let folder = data_folder::create_as(dir, &founding, publish)?;
-    if !quiet {
+    let folder = data_folder::create_as(dir, &founding, publish, sizes)?;
+    if !arguments.quiet {
         let note = format!(
             "made a `dev` ledger in {}: its root key lies beside the data, in {}",
             dir.display(),

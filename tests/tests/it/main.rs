@@ -14,6 +14,7 @@ mod crash;
 mod demo;
 mod fixtures;
 mod forged;
+mod injected;
 mod liar;
 mod lifecycle;
 mod metrics;
