@@ -77,7 +77,7 @@ async fn rot_that_nobody_can_mend_stops_the_log_until_the_file_is_whole() {
     let data = home.path().join("data");
     let bundle = grown(&data).await;
     let good = rot(&bundle);
-    let server = Start::serve(&data).small().with(["--scrub-rate", "1000"]).start().await;
+    let server = Start::serve(&data).small().with(["--scrub-rate", "1000"]).listening().await.unwrap();
     let sick = health(&server, 503).await;
     assert!(sick["damaged"].as_str().unwrap().contains("tile/entries/000"), "{sick}");
     let body = serde_json::json!({"intent_id": "no", "goal": "more"});
@@ -101,7 +101,7 @@ async fn rot_is_mended_from_a_spare_copy_that_need_not_be_trusted() {
     let theirs = spare.join("public/tile/entries/000");
     fs::write(&theirs, fs::read(&bundle).unwrap()).unwrap();
     let scrub = ["--scrub-rate", "1000", "--spare", spare.to_str().unwrap()];
-    let server = Start::serve(&data).small().with(scrub).start().await;
+    let server = Start::serve(&data).small().with(scrub).listening().await.unwrap();
     health(&server, 503).await;
     fs::write(&theirs, &good).unwrap();
     health(&server, 200).await;
