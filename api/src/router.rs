@@ -2,7 +2,7 @@
 
 use crate::app::App;
 use crate::error::ApiError;
-use crate::native::{approvals, batch, head, intents, jobs, keys, metrics, proposals, receipts, stream};
+use crate::native::{approvals, batch, clock, head, intents, jobs, keys, metrics, proposals, receipts, stream};
 use crate::{compat, cors, log_site, request};
 use axum::Router;
 use axum::extract::DefaultBodyLimit;
@@ -29,6 +29,7 @@ pub fn router(app: App) -> Router {
         .route("/consistency", get(head::consistency))
         .route("/keys", post(keys::create))
         .route("/runners", post(keys::register_runner))
+        .route("/clock", post(clock::confirm))
         .route("/bodies/{sha256}", delete(keys::erase));
     let log = Router::new()
         .route("/checkpoint", get(log_site::checkpoint))

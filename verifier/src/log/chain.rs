@@ -130,6 +130,7 @@ const fn is_final(data: &EventData) -> bool {
         | EventData::ResultRecorded(_)
         | EventData::BlobErased(_)
         | EventData::ProjectionAttested(_)
-        | EventData::LedgerRestored(_) => false,
+        | EventData::LedgerRestored(_)
+        | EventData::ClockConfirmed(_) => false,
     }
 }

@@ -62,6 +62,7 @@ fn statement(data: &EventData) -> Option<&Envelope> {
         | EventData::JobRejected(_)
         | EventData::JobUnknown(_)
         | EventData::BlobErased(_)
+        | EventData::ClockConfirmed(_)
         | EventData::ProjectionAttested(_) => None,
     }
 }
