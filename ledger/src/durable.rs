@@ -251,7 +251,7 @@ pub fn ensure_dir(disk: &dyn Disk, dir: &Path, mode: Mode) -> Result<(), IoError
 }
 
 /// Makes a directory's own name durable. A parent that we may not look into is not of our making.
-pub(crate) fn sync_name(disk: &dyn Disk, dir: &Path) -> Result<(), IoError> {
+fn sync_name(disk: &dyn Disk, dir: &Path) -> Result<(), IoError> {
     let parent = match dir.parent() {
         None => return Ok(()),
         Some(parent) if parent.as_os_str().is_empty() => Path::new("."),
