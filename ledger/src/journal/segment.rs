@@ -23,7 +23,7 @@ use proof::{Hash, LeafIndex, TreeSize, sha256};
 
 use super::{AppendError, Frame, Journal, JournalReader, LeafVisitor, OpenError};
 use crate::disk::{Access, Disk, DiskFile, RealDisk, write_all_at};
-use crate::durable::{IoError, Mode, ensure_dir, sync_dir, sync_name};
+use crate::durable::{IoError, Mode, ensure_dir_on, sync_dir_on};
 use crate::lock::DirLock;
 use crate::width::on_disk;
 use format::{HEADER_BYTES, SegmentHeader};
@@ -139,12 +139,11 @@ impl SegmentJournal {
     ) -> Result<Opened, OpenError> {
         let disk = &options.disk;
         let dir = data_dir.join("journal");
-        ensure_dir(&**disk, &dir, Mode::Private)?;
+        ensure_dir_on(&**disk, &dir, Mode::Private)?;
         // What is seen here need not be durable: whoever made it may have failed, or been killed, before
         // the sync. Frames are about to be believed, and others written behind them.
-        sync_name(&**disk, data_dir)?;
-        sync_dir(&**disk, data_dir)?;
-        sync_dir(&**disk, &dir)?;
+        sync_dir_on(&**disk, data_dir)?;
+        sync_dir_on(&**disk, &dir)?;
         let recovery::Recovered { mut segments, frontier, torn } = recovery::recover(&dir, options, visit)?;
         let origin = options.origin_digest();
         let last = if let Some(last) = segments.last() {
@@ -259,7 +258,7 @@ impl Journal for SegmentJournal {
                 return Err(error);
             }
             // Before the next one goes: were that to reach the disk first, there would be a gap.
-            sync_dir(&*self.disk, &self.dir).inspect_err(|_| self.keeps_all = true)?;
+            sync_dir_on(&*self.disk, &self.dir).inspect_err(|_| self.keeps_all = true)?;
         }
         Ok(())
     }
@@ -295,7 +294,7 @@ fn put_into_place(
     prepared.file.sync_data().map_err(at("sync"))?;
     let path = dir.join(format!("{:020}.seg", header.first.get()));
     disk.rename(&prepared.path, &path).map_err(at("rename"))?;
-    sync_dir(disk, dir)?;
+    sync_dir_on(disk, dir)?;
     Ok(SegmentMap::empty(path, header.first, header.capacity))
 }
 
