@@ -49,8 +49,8 @@ fn answer(command: &Command, output: Output) -> Report {
 /// The report, or a sentence about why there is none.
 fn try_answer(command: &Command, output: Output) -> Result<Report, String> {
     match command {
-        Command::Log(args) => log(CommandName::Log, args, output),
-        Command::Replay(args) => log(CommandName::Replay, args, output),
+        Command::Log { log: args, structure_only } => log(CommandName::Log, args, *structure_only, output),
+        Command::Replay(args) => log(CommandName::Replay, args, false, output),
         Command::Receipt(args) => {
             let options = options(&args.trust, None)?;
             let event_key = args.event_key.as_deref().map(parse_log_key).transpose()?;
@@ -67,10 +67,11 @@ fn try_answer(command: &Command, output: Output) -> Result<Report, String> {
     }
 }
 
-fn log(command: CommandName, args: &LogArgs, output: Output) -> Result<Report, String> {
+fn log(command: CommandName, args: &LogArgs, structure_only: bool, output: Output) -> Result<Report, String> {
     let progress = Progress::new();
     let show = |done, total| progress.show(done, total);
     let mut options = options(&args.trust, args.threads)?;
+    options.structure_only = structure_only;
     if !output.quiet && io::stderr().is_terminal() {
         options.progress = Some(&show);
     }
@@ -87,7 +88,7 @@ fn options<'p>(args: &TrustArgs, threads: Option<std::num::NonZero<usize>>) -> R
         (None, None) => Trust::SelfAsserted,
     };
     let root = args.root.as_deref().map(parse_log_key).transpose()?;
-    Ok(Options { trust, root, threads, progress: None })
+    Ok(Options { trust, root, threads, structure_only: false, progress: None })
 }
 
 fn policy(file: &Path) -> Result<TrustPolicy, String> {
@@ -121,7 +122,7 @@ fn print(report: &Report, output: Output) -> io::Result<()> {
 impl Command {
     const fn output(&self) -> Output {
         match self {
-            Self::Log(args) | Self::Replay(args) => args.output,
+            Self::Log { log: args, .. } | Self::Replay(args) => args.output,
             Self::Receipt(args) => args.output,
             Self::Consistency(args) => args.output,
         }
@@ -133,7 +134,7 @@ impl Command {
             names.join(", ")
         };
         match self {
-            Self::Log(args) => (CommandName::Log, args.source.clone()),
+            Self::Log { log: args, .. } => (CommandName::Log, args.source.clone()),
             Self::Replay(args) => (CommandName::Replay, args.source.clone()),
             Self::Receipt(args) => (CommandName::Receipt, join(&args.files)),
             Self::Consistency(args) => (CommandName::Consistency, join(&[args.old.clone(), args.new.clone()])),

@@ -11,6 +11,8 @@ pub(crate) mod entry;
 pub(crate) mod genesis;
 pub(crate) mod head;
 pub(crate) mod history;
+pub(crate) mod link;
+mod scan;
 pub(crate) mod site;
 pub(crate) mod tiles;
 pub(crate) mod walk;
@@ -24,6 +26,7 @@ use proof::tile::BundleCoord;
 use proof::{LeafIndex, TreeSize};
 
 use audit::Audit;
+use entry::Checks;
 use genesis::Identity;
 use head::Head;
 use walk::Task;
@@ -132,7 +135,12 @@ fn examine(
     let keep_history = location.journal.is_some() || replay.is_some() || witnessed.is_some();
     let mut audit = Audit::new(site, identity, size, keep_history, replay);
     let mut stop = None;
-    let task = Task { site, size, event_key: &identity.event, threads: options.thread_count() };
+    let checks = Checks {
+        origin: &identity.origin,
+        event_key: &identity.event,
+        structure_only: options.structure_only && report.command == CommandName::Log,
+    };
+    let task = Task { site, size, checks, threads: options.thread_count() };
     walk::walk(task, |bundle| {
         let outcome = audit.bundle(bundle);
         if let Some(progress) = options.progress {

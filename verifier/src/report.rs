@@ -83,8 +83,10 @@ impl CommandName {
 /// What was looked at.
 #[derive(Clone, Copy, Debug, Default, PartialEq, Eq, Serialize)]
 pub struct Checked {
-    /// Events under the published head whose signature, form and place in the chain hold.
+    /// Events under the published head whose form and place in the chain hold.
     pub events: u64,
+    /// Those of them whose signature and content were checked too: all, unless only the structure was asked for.
+    pub signatures: u64,
     /// Groups: commands and what they led to.
     pub groups: u64,
     /// Decisions among the events.

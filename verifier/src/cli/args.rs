@@ -18,7 +18,13 @@ pub(super) struct Args {
 #[derive(Debug, Subcommand)]
 pub(super) enum Command {
     /// Check every signature, hash and link of a log, its tiles and its head.
-    Log(LogArgs),
+    Log {
+        #[command(flatten)]
+        log: LogArgs,
+        /// Check form, chain, tiles and head only: fast, but no event's signature is checked, nor what it says.
+        #[arg(long)]
+        structure_only: bool,
+    },
     /// Check a log, and derive every decision and every event of it again.
     Replay(LogArgs),
     /// Say what receipts prove (JSON or `.tlog-proof`), under a key that you know.

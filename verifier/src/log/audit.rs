@@ -1,6 +1,5 @@
 //! The sequential part of an audit: each entry takes its place in the chain, the tree and the replay.
 
-use domain::event::EventData;
 use proof::merkle::Frontier;
 use proof::{Checkpoint, TreeSize};
 
@@ -61,12 +60,11 @@ impl<'s> Audit<'s> {
         self.chain.push(&entry)?;
         self.tiles.push(entry.leaf_hash)?;
         self.frontier.push(entry.leaf_hash);
-        let (header, data) = (&entry.recorded.event.header, &entry.recorded.event.data);
-        let checked = &mut self.checked;
+        let (link, checked) = (&entry.link, &mut self.checked);
         checked.events = checked.events.saturating_add(1);
-        checked.groups = checked.groups.saturating_add(u64::from(header.group == header.seq));
-        let is_decision = matches!(data, EventData::DecisionRecorded(_));
-        checked.decisions = checked.decisions.saturating_add(u64::from(is_decision));
+        checked.signatures = checked.signatures.saturating_add(u64::from(entry.recorded.is_some()));
+        checked.groups = checked.groups.saturating_add(u64::from(link.group == link.seq));
+        checked.decisions = checked.decisions.saturating_add(u64::from(link.is_decision));
         self.follow(entry)
     }
 
@@ -81,9 +79,9 @@ impl<'s> Audit<'s> {
             return Ok(());
         };
         history.push(entry.leaf_hash);
-        match &mut self.replay {
-            Some(replay) => replay.push(entry.recorded, history),
-            None => Ok(()),
+        match (&mut self.replay, entry.recorded) {
+            (Some(replay), Some(recorded)) => replay.push(recorded, history),
+            _ => Ok(()),
         }
     }
 

@@ -65,15 +65,14 @@ impl Text {
             self.line("head", format_args!("{}, root {root}", counted(size.get(), "event")));
         }
         let checked = report.checked;
-        self.line(
-            "checked",
-            format_args!(
-                "{} in {}, {}; each signature, hash and link up to there",
-                counted(checked.events, "event"),
-                counted(checked.groups, "group"),
-                counted(checked.tiles, "tile")
-            ),
-        );
+        let (events, groups) = (counted(checked.events, "event"), counted(checked.groups, "group"));
+        let is_whole = checked.signatures == checked.events;
+        let what = if is_whole { "signature, hash and link" } else { "hash and link" };
+        let tiles = counted(checked.tiles, "tile");
+        self.line("checked", format_args!("{events} in {groups}, {tiles}; each {what} up to there"));
+        if !is_whole {
+            self.line("", "STRUCTURE ONLY: no event's signature was checked, and nothing of what events say");
+        }
         if let Some(journal) = &report.journal {
             let beyond = match journal.beyond_published_head {
                 0 => "none beyond the published head".to_owned(),

@@ -20,6 +20,7 @@ mod receipt;
 mod reclaimed;
 mod site;
 mod sources;
+mod structure;
 mod throughput;
 mod trust;
 mod valid;
