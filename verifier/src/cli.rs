@@ -15,6 +15,7 @@ use crate::log::MAX_CHECKPOINT_BYTES;
 use crate::receipt::{MAX_RECEIPT_BYTES, verify_receipts};
 use crate::report::{CommandName, Report, Verdict};
 use crate::source::{Location, read_file};
+use crate::story::verify_story;
 use crate::trust::policy::MAX_POLICY_BYTES;
 use crate::trust::{Options, Trust, TrustPolicy, parse_log_key};
 
@@ -51,6 +52,9 @@ fn try_answer(command: &Command, output: Output) -> Result<Report, String> {
     match command {
         Command::Log { log: args, structure_only } => log(CommandName::Log, args, *structure_only, output),
         Command::Replay(args) => log(CommandName::Replay, args, false, output),
+        Command::Story { proposal, log: args } => {
+            survey(args, output, |location, options| verify_story(location, proposal, options))
+        }
         Command::Receipt(args) => {
             let options = options(&args.trust, None)?;
             let event_key = args.event_key.as_deref().map(parse_log_key).transpose()?;
@@ -68,15 +72,26 @@ fn try_answer(command: &Command, output: Output) -> Result<Report, String> {
 }
 
 fn log(command: CommandName, args: &LogArgs, structure_only: bool, output: Output) -> Result<Report, String> {
+    survey(args, output, |location, options| {
+        let options = Options { structure_only, ..options.clone() };
+        crate::log::run(command, location, &options)
+    })
+}
+
+/// Opens a log, and shows how far whatever is done with it has come.
+fn survey(
+    args: &LogArgs,
+    output: Output,
+    verify: impl FnOnce(&Location, &Options<'_>) -> Report,
+) -> Result<Report, String> {
     let progress = Progress::new();
     let show = |done, total| progress.show(done, total);
     let mut options = options(&args.trust, args.threads)?;
-    options.structure_only = structure_only;
     if !output.quiet && io::stderr().is_terminal() {
         options.progress = Some(&show);
     }
     let location = Location::open(&args.source).map_err(|error| error.to_string())?;
-    let report = crate::log::run(command, &location, &options);
+    let report = verify(&location, &options);
     progress.clear();
     Ok(report)
 }
@@ -122,7 +137,7 @@ fn print(report: &Report, output: Output) -> io::Result<()> {
 impl Command {
     const fn output(&self) -> Output {
         match self {
-            Self::Log { log: args, .. } | Self::Replay(args) => args.output,
+            Self::Log { log: args, .. } | Self::Replay(args) | Self::Story { log: args, .. } => args.output,
             Self::Receipt(args) => args.output,
             Self::Consistency(args) => args.output,
         }
@@ -136,6 +151,7 @@ impl Command {
         match self {
             Self::Log { log: args, .. } => (CommandName::Log, args.source.clone()),
             Self::Replay(args) => (CommandName::Replay, args.source.clone()),
+            Self::Story { log: args, .. } => (CommandName::Story, args.source.clone()),
             Self::Receipt(args) => (CommandName::Receipt, join(&args.files)),
             Self::Consistency(args) => (CommandName::Consistency, join(&[args.old.clone(), args.new.clone()])),
         }

@@ -4,6 +4,7 @@
 //!
 //! * [`log`]: every signature, the chain, every tile, the root, the checkpoint; the journal too where there is one.
 //! * [`replay`]: all of that, and every event derived again from the commands that the log records.
+//! * [`story`]: the life of one proposal, each claim with its event and its proof.
 //! * [`receipt`], [`consistency`]: portable proofs, and whether two heads belong to one history.
 //! * [`report`]: what was established, for people and for programs; [`rule`]: the stable name of everything that can
 //!   be wrong.
@@ -25,11 +26,13 @@ pub mod cli;
 pub mod consistency;
 mod journal;
 pub mod log;
+mod observe;
 pub mod receipt;
 pub mod replay;
 pub mod report;
 pub mod rule;
 pub mod source;
+pub mod story;
 pub mod trust;
 
 pub use cli::run;
@@ -40,4 +43,5 @@ pub use replay::verify_replay;
 pub use report::{Report, Verdict};
 pub use rule::{Finding, Rule};
 pub use source::{Location, Source};
+pub use story::verify_story;
 pub use trust::{Options, Trust};

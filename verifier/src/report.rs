@@ -1,5 +1,6 @@
 //! What was established: a verdict, what it rests on, and the first thing that is wrong.
 
+pub(crate) mod tell;
 pub(crate) mod text;
 
 use std::process::ExitCode;
@@ -8,6 +9,7 @@ use proof::{Checkpoint, Hash, LeafIndex, TreeSize};
 use serde::Serialize;
 
 use crate::rule::{Finding, Rule};
+use crate::story::Story;
 
 /// Problems that a report lists; the first bad index is always among them.
 pub(crate) const MAX_PROBLEMS: usize = 20;
@@ -66,6 +68,8 @@ pub enum CommandName {
     Receipt,
     /// `consistency`.
     Consistency,
+    /// `story`.
+    Story,
 }
 
 impl CommandName {
@@ -76,7 +80,18 @@ impl CommandName {
             Self::Replay => "replay",
             Self::Receipt => "receipt",
             Self::Consistency => "consistency",
+            Self::Story => "story",
         }
+    }
+
+    /// Whether every event is derived again for it.
+    pub const fn replays(self) -> bool {
+        matches!(self, Self::Replay | Self::Story)
+    }
+
+    /// Whether a whole log is gone through for it.
+    pub const fn walks(self) -> bool {
+        matches!(self, Self::Log) || self.replays()
     }
 }
 
@@ -235,6 +250,9 @@ pub struct Report {
     /// The receipts.
     #[serde(skip_serializing_if = "Vec::is_empty")]
     pub receipts: Vec<ReceiptReport>,
+    /// Only after `story`.
+    #[serde(skip_serializing_if = "Option::is_none")]
+    pub story: Option<Story>,
     /// The older and the newer head.
     #[serde(skip_serializing_if = "Vec::is_empty")]
     pub heads: Vec<HeadReport>,
@@ -268,6 +286,7 @@ impl Report {
             statements: None,
             attested: None,
             receipts: Vec::new(),
+            story: None,
             heads: Vec::new(),
             witnessed: false,
             witnesses: Vec::new(),

@@ -27,6 +27,14 @@ pub(super) enum Command {
     },
     /// Check a log, and derive every decision and every event of it again.
     Replay(LogArgs),
+    /// Tell the life of one proposal: each claim with its event, whose word it is, and a receipt of all.
+    Story {
+        /// The proposal's id.
+        #[arg(value_name = "ID")]
+        proposal: String,
+        #[command(flatten)]
+        log: LogArgs,
+    },
     /// Say what receipts prove (JSON or `.tlog-proof`), under a key that you know.
     Receipt(ReceiptArgs),
     /// Check that a newer head extends an older one.

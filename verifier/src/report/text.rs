@@ -2,6 +2,8 @@
 
 use std::fmt::{self, Write as _};
 
+use proof::TreeSize;
+
 use super::{Authors, CommandName, ReceiptReport, Report, Verdict};
 
 /// Columns of the labels.
@@ -13,13 +15,17 @@ pub(super) fn write(report: &Report, colour: bool) -> String {
     out.verdict(report, colour);
     match report.command {
         CommandName::Log | CommandName::Replay => out.log(report),
+        CommandName::Story => {
+            out.story(report);
+            out.log(report);
+        }
         CommandName::Receipt => report.receipts.iter().for_each(|receipt| out.receipt(receipt)),
         CommandName::Consistency => out.heads(report),
     }
     if report.verdict != Verdict::Error {
         out.trust(report);
     }
-    if report.duration_ms > 0 && matches!(report.command, CommandName::Log | CommandName::Replay) {
+    if report.duration_ms > 0 && report.command.walks() {
         out.duration(report);
     }
     out.0
@@ -130,6 +136,22 @@ impl Text {
         }
     }
 
+    fn story(&mut self, report: &Report) {
+        let Some(story) = &report.story else { return };
+        let size = report.size.map_or(0, TreeSize::get);
+        for step in &story.steps {
+            self.line(&format!("event {}", step.index), format_args!("{}: {}", step.actor, step.claim));
+            self.line("", format_args!("{}, {}", step.time, step.rests_on));
+            if !step.proven {
+                self.line("", "under no signed head yet");
+            }
+        }
+        let proven = story.steps.iter().filter(|step| step.proven).count();
+        let events = counted(u64::try_from(proven).unwrap_or(u64::MAX), "event");
+        self.line("proof", format_args!("{events} in the tree of {}; `--format json` has the receipt", grouped(size)));
+        self.0.push('\n');
+    }
+
     fn receipt(&mut self, receipt: &ReceiptReport) {
         let _ = writeln!(self.0, "  {}: {}", receipt.file, receipt.verdict.as_str());
         if let (Some(size), Some(root)) = (receipt.size, receipt.root) {
@@ -175,7 +197,7 @@ impl Text {
             self.line("key", "SELF-ASSERTED: taken from the log's own genesis. Anybody could have made such a log;");
             self.line("", "pin the key that you know with `--key VKEY` or `--policy FILE`");
         }
-        if matches!(report.command, CommandName::Log | CommandName::Replay) {
+        if report.command.walks() {
             let root = if report.root_pinned { "pinned by you" } else { "self-asserted, pin it with `--root VKEY`" };
             self.line("root key", root);
         }

@@ -20,6 +20,7 @@ mod receipt;
 mod reclaimed;
 mod site;
 mod sources;
+mod story;
 mod structure;
 mod throughput;
 mod trust;
