@@ -8,8 +8,10 @@ use std::process::ExitCode;
 use proof::{Checkpoint, Hash, LeafIndex, TreeSize};
 use serde::Serialize;
 
+use crate::diff::Fork;
 use crate::rule::{Finding, Rule};
 use crate::story::Story;
+use crate::whatif::WhatIf;
 
 /// Problems that a report lists; the first bad index is always among them.
 pub(crate) const MAX_PROBLEMS: usize = 20;
@@ -70,6 +72,12 @@ pub enum CommandName {
     Consistency,
     /// `story`.
     Story,
+    /// `whatif`.
+    Whatif,
+    /// `diff`.
+    Diff,
+    /// `evidence`.
+    Evidence,
 }
 
 impl CommandName {
@@ -81,12 +89,15 @@ impl CommandName {
             Self::Receipt => "receipt",
             Self::Consistency => "consistency",
             Self::Story => "story",
+            Self::Whatif => "whatif",
+            Self::Diff => "diff",
+            Self::Evidence => "evidence",
         }
     }
 
     /// Whether every event is derived again for it.
     pub const fn replays(self) -> bool {
-        matches!(self, Self::Replay | Self::Story)
+        matches!(self, Self::Replay | Self::Story | Self::Whatif)
     }
 
     /// Whether a whole log is gone through for it.
@@ -253,6 +264,12 @@ pub struct Report {
     /// Only after `story`.
     #[serde(skip_serializing_if = "Option::is_none")]
     pub story: Option<Story>,
+    /// Only after `whatif`.
+    #[serde(skip_serializing_if = "Option::is_none")]
+    pub whatif: Option<WhatIf>,
+    /// Where two copies part.
+    #[serde(skip_serializing_if = "Option::is_none")]
+    pub fork: Option<Fork>,
     /// The older and the newer head.
     #[serde(skip_serializing_if = "Vec::is_empty")]
     pub heads: Vec<HeadReport>,
@@ -287,6 +304,8 @@ impl Report {
             attested: None,
             receipts: Vec::new(),
             story: None,
+            whatif: None,
+            fork: None,
             heads: Vec::new(),
             witnessed: false,
             witnesses: Vec::new(),

@@ -142,6 +142,10 @@ rules! {
     // Questions about a log.
     /// The log has no proposal of that name.
     NoSuchProposal = "no_such_proposal", Insufficient;
+    /// The file is no evidence.
+    EvidenceMalformed = "evidence_malformed", Insufficient;
+    /// The evidence holds, and convicts nobody.
+    NoConviction = "no_conviction", Insufficient;
 
     // Receipts and pairs of checkpoints.
     /// The file is no receipt.

@@ -9,6 +9,9 @@ use super::{Authors, CommandName, ReceiptReport, Report, Verdict};
 /// Columns of the labels.
 const LABEL: usize = 13;
 
+/// Changed rulings that are shown one by one.
+const FLIPS_SHOWN: usize = 20;
+
 /// Writes a report. Writing into a `String` cannot fail, so the result is thrown away here and below.
 pub(super) fn write(report: &Report, colour: bool) -> String {
     let mut out = Text(String::new());
@@ -19,8 +22,12 @@ pub(super) fn write(report: &Report, colour: bool) -> String {
             out.story(report);
             out.log(report);
         }
+        CommandName::Whatif => {
+            out.whatif(report);
+            out.log(report);
+        }
         CommandName::Receipt => report.receipts.iter().for_each(|receipt| out.receipt(receipt)),
-        CommandName::Consistency => out.heads(report),
+        CommandName::Consistency | CommandName::Diff | CommandName::Evidence => out.heads(report),
     }
     if report.verdict != Verdict::Error {
         out.trust(report);
@@ -149,6 +156,31 @@ impl Text {
         let proven = story.steps.iter().filter(|step| step.proven).count();
         let events = counted(u64::try_from(proven).unwrap_or(u64::MAX), "event");
         self.line("proof", format_args!("{events} in the tree of {}; `--format json` has the receipt", grouped(size)));
+        self.0.push('\n');
+    }
+
+    fn whatif(&mut self, report: &Report) {
+        let Some(other) = &report.whatif else { return };
+        self.line("what if", format_args!("policy `{}`, {}", other.name, other.policy));
+        let (decided, same) = (counted(other.decided, "proposal"), grouped(other.same));
+        self.line("", format_args!("{decided} decided again, {same} with the same ruling"));
+        let (denied, allowed) = (grouped(other.newly_denied), grouped(other.newly_allowed));
+        let (flipped, lost) = (grouped(other.flipped), grouped(other.unreplayable));
+        self.line("flips", format_args!("{flipped}: {denied} newly denied, {allowed} newly allowed"));
+        self.line("", format_args!("{lost} cannot be decided again; humans' answers are not asked for again"));
+        for (label, counts) in
+            [("by ruling", &other.by_ruling), ("by agent", &other.by_agent), ("by reason", &other.by_reason)]
+        {
+            for (position, (key, count)) in counts.iter().enumerate() {
+                let label = if position == 0 { label } else { "" };
+                self.line(label, format_args!("{:>9}  {key}", grouped(*count)));
+            }
+        }
+        for flip in other.flips.iter().take(FLIPS_SHOWN) {
+            let why = flip.reasons.join(", ");
+            let what = format!("{} by {}: {} > {} ({why})", flip.proposal, flip.agent, flip.from, flip.to);
+            self.line(&format!("event {}", flip.decision), what);
+        }
         self.0.push('\n');
     }
 
