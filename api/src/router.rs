@@ -33,7 +33,7 @@ pub fn router(app: App) -> Router {
     let log = Router::new()
         .route("/checkpoint", get(log_site::checkpoint))
         .route("/vkey", get(log_site::vkey))
-        .route("/tile/{*rest}", get(log_site::tile))
+        .route("/tile/{*rest}", get(log_site::tile).layer(axum::middleware::from_fn(log_site::gzip::bundles)))
         .route("/blob/{sha256}", get(log_site::blob));
     Router::new()
         .nest("/api/v1", native)
