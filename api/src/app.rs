@@ -16,12 +16,14 @@ pub struct Options {
     pub open_reads: bool,
     /// Origins that a browser may call from.
     pub allowed_origins: Vec<String>,
+    /// How it stands with the log's witnesses, if it has any.
+    pub witnessing: Option<crate::witness::Witnessing>,
 }
 
 impl Default for Options {
     fn default() -> Self {
         let allowed_origins = vec!["http://localhost:3000".into(), "http://127.0.0.1:3000".into()];
-        Self { open_reads: false, allowed_origins }
+        Self { open_reads: false, allowed_origins, witnessing: None }
     }
 }
 

@@ -2,7 +2,7 @@
 //!
 //! In scope: reading requests within bounds, finding out who calls, turning what they sent into a command, and answering
 //! with receipts. Cut by audience: `native/` is ours, `compat/` is the predecessor's surface and deletable,
-//! `log_site` is the public log. Out of scope: deciding (`domain`), storing (`ledger`), rows (`projections`).
+//! `log_site` is the public log, [`witness`] both sides of cosigning heads. Out of scope: deciding (`domain`), storing (`ledger`), rows (`projections`).
 //!
 //! **Invariant:** errors of the layers below become statuses in `error` only; what a client sent passes `ingest` before it
 //! is stored.
@@ -18,6 +18,7 @@ mod native;
 mod request;
 mod router;
 mod warrant;
+pub mod witness;
 
 pub use app::{App, Options};
 pub use auth::api_key_hash;

@@ -20,6 +20,13 @@ pub(crate) async fn checkpoint(State(app): State<App>) -> Result<Response, ApiEr
     Ok(answer(bytes, "text/plain; charset=utf-8", "no-cache"))
 }
 
+/// The last checkpoint that enough witnesses cosigned, with their cosignatures. It lies beside the published one, and its
+/// tiles are the same.
+pub(crate) async fn witnessed(State(app): State<App>) -> Result<Response, ApiError> {
+    let bytes = read(app.site.join("witnessed").join("checkpoint")).await?;
+    Ok(answer(bytes, "text/plain; charset=utf-8", "no-cache"))
+}
+
 /// The checkpoint key as a vkey line.
 pub(crate) async fn vkey(State(app): State<App>) -> Result<Response, ApiError> {
     let line = app.ledger.with_state(|state| state.ledger().map(|info| info.genesis.checkpoint.clone()));
@@ -50,7 +57,7 @@ pub(crate) async fn blob(State(app): State<App>, Path(sha256): Path<String>) -> 
 
 async fn read(path: PathBuf) -> Result<Vec<u8>, ApiError> {
     tokio::fs::read(&path).await.map_err(|error| match error.kind() {
-        std::io::ErrorKind::NotFound => ApiError::not_found("the log has no such tile"),
+        std::io::ErrorKind::NotFound => ApiError::not_found("the log's site has no such file"),
         _ => ApiError::internal(error),
     })
 }

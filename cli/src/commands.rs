@@ -11,8 +11,10 @@ pub(crate) mod propose;
 pub(crate) mod rebuild;
 pub(crate) mod receipt;
 pub(crate) mod serve;
+pub(crate) mod status;
 pub(crate) mod tail;
 pub(crate) mod verify;
+pub(crate) mod witness;
 
 /// Log lines go to standard error; `RUST_LOG` chooses, warnings by default.
 pub(crate) fn log_to_stderr(quiet: bool) {

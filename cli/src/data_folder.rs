@@ -1,5 +1,6 @@
 //! A data folder: making one, and opening it with its keys and policy.
 
+use clap::Args;
 use domain::authored::{self, SeenHead, StatementKind};
 use domain::command::Command;
 use domain::event::PrincipalKind;
@@ -9,7 +10,7 @@ use domain::manifest::Manifest;
 use domain::policy::{Bundle, Policy};
 use ledger::durable::Staging;
 use ledger::keys::{KeyFolder, KeyRole};
-use ledger::{Ledger, Options, Sequencer};
+use ledger::{Ledger, Options, Publish, Sequencer};
 use proof::note::SignerKey;
 use std::path::{Path, PathBuf};
 
@@ -34,6 +35,29 @@ pub(crate) struct Founding<'a> {
     pub(crate) origin: Option<&'a str>,
     /// The first API key, an admin's.
     pub(crate) admin_key: &'a str,
+}
+
+/// Sizes that tests make small, so that what happens once in a long while happens at once.
+#[derive(Debug, Clone, Copy, Default, Args)]
+pub(crate) struct Sizes {
+    /// For tests: events from one snapshot to the next
+    #[arg(long, hide = true, value_name = "N")]
+    snapshot_every: Option<u64>,
+    /// For tests: the size of each segment of the journal
+    #[arg(long, hide = true, value_name = "BYTES")]
+    segment_bytes: Option<u64>,
+}
+
+impl Sizes {
+    fn of(self, mut options: Options) -> Options {
+        if let Some(events) = self.snapshot_every {
+            options = options.with_snapshot_every(events);
+        }
+        if let Some(bytes) = self.segment_bytes {
+            options = options.with_segment_bytes(bytes);
+        }
+        options
+    }
 }
 
 /// An open ledger and what its composition needs.
@@ -88,11 +112,22 @@ pub(crate) fn admin_record(salt: &[u8; 32], key: &str) -> Result<NewKey, Problem
 
 /// Makes keys and a genesis, and commits it.
 pub(crate) fn create(dir: &Path, founding: &Founding<'_>) -> Result<OpenFolder, Problem> {
+    create_as(dir, founding, Publish::Heads, Sizes::default())
+}
+
+/// The same, with another choice of the heads that are published, and other sizes.
+pub(crate) fn create_as(
+    dir: &Path,
+    founding: &Founding<'_>,
+    publish: Publish,
+    sizes: Sizes,
+) -> Result<OpenFolder, Problem> {
     if exists(dir) {
         return Err(format!("{} holds a ledger already", dir.display()));
     }
     let policy = default_policy()?;
-    ledger::durable::ensure_dir(dir, ledger::durable::Mode::Private).map_err(|e| e.to_string())?;
+    ledger::durable::ensure_dir(&ledger::disk::RealDisk, dir, ledger::durable::Mode::Private)
+        .map_err(|e| e.to_string())?;
     // Nobody else founds here meanwhile; the journal takes the lock over.
     let lock = ledger::lock::DirLock::acquire(dir).map_err(|e| e.to_string())?;
     if exists(dir) || KeyFolder::of(dir).path(KeyRole::Event).exists() {
@@ -123,20 +158,26 @@ pub(crate) fn create(dir: &Path, founding: &Founding<'_>) -> Result<OpenFolder, 
     };
     let authored = authored::sign(StatementKind::Genesis, &origin, SeenHead::empty(), &genesis, root.secret())
         .map_err(|e| e.to_string())?;
-    let options = Options::new(event, checkpoint);
+    let options = sizes.of(Options::new(event, checkpoint).with_publish(publish));
     let (ledger, sequencer, _) = ledger::open(dir, options, Some(policy)).map_err(|e| e.to_string())?;
     let mut folder = OpenFolder { ledger, sequencer, salt };
     crate::server::submit(&mut folder, Command::CreateLedger { genesis, authored })?;
     Ok(folder)
 }
 
-/// Opens a ledger that exists.
+/// Opens a ledger that exists. Heads are published as its last server did: one that published none without its witnesses
+/// must not be undone by a command that only looks.
 pub(crate) fn open(dir: &Path) -> Result<OpenFolder, Problem> {
+    open_as(dir, api::witness::remembered_mode(dir).unwrap_or_default().publish(), Sizes::default())
+}
+
+/// The same, with this choice of the heads that are published, and these sizes.
+pub(crate) fn open_as(dir: &Path, publish: Publish, sizes: Sizes) -> Result<OpenFolder, Problem> {
     let keys = KeyFolder::of(dir);
     let event = keys.read(KeyRole::Event).map_err(|e| e.to_string())?;
     let checkpoint = keys.read(KeyRole::Checkpoint).map_err(|e| e.to_string())?;
-    let (ledger, sequencer, report) =
-        ledger::open(dir, Options::new(event, checkpoint), None).map_err(|e| e.to_string())?;
+    let options = sizes.of(Options::new(event, checkpoint).with_publish(publish));
+    let (ledger, sequencer, report) = ledger::open(dir, options, None).map_err(|e| e.to_string())?;
     let salt = keys.api_key_salt().map_err(|e| e.to_string())?;
     // Whoever opens a folder says what was put right in it.
     let site = report.site();
@@ -183,7 +224,7 @@ fn root_key(dir: &Path, founding: &Founding<'_>, staging: &Staging, origin: &str
     let written =
         std::io::Write::write_all(&mut file, format!("{}\n", key.encode()).as_bytes()).and_then(|()| file.sync_all());
     written.map_err(|e| format!("cannot write {}: {e}", path.display()))?;
-    ledger::durable::sync_dir(&parent).map_err(|e| e.to_string())?;
+    ledger::durable::sync_dir(&ledger::disk::RealDisk, &parent).map_err(|e| e.to_string())?;
     Ok(key)
 }
 

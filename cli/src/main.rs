@@ -1,8 +1,10 @@
 //! `countersign`: the one everyday binary. This file only dispatches; each subcommand has a file of its own.
 
 mod commands;
+mod cosigning;
 mod data_folder;
 mod output;
+mod scrubbing;
 mod server;
 
 use clap::{Parser, Subcommand};
@@ -49,6 +51,10 @@ enum Command {
     Rebuild(commands::rebuild::Arguments),
     /// Measure on this machine
     Bench(commands::bench::Arguments),
+    /// Cosign the heads of logs, as long as each extends the one before
+    Witness(commands::witness::Arguments),
+    /// Say how a server is
+    Status(commands::status::Arguments),
     /// Look at this machine and a data folder, and say what is wrong
     Doctor(commands::doctor::Arguments),
 }
@@ -76,6 +82,8 @@ fn main() -> ExitCode {
         Command::Policy(a) => commands::policy::run(&a),
         Command::Rebuild(a) => commands::rebuild::run(&a),
         Command::Bench(a) => commands::bench::run(&a),
+        Command::Witness(a) => commands::witness::run(&a),
+        Command::Status(a) => commands::status::run(&a),
         Command::Doctor(a) => commands::doctor::run(&a),
     }
 }

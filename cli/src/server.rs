@@ -1,5 +1,7 @@
-//! A server put together: sequencer thread, follower, HTTP. Shut down in the order requests, follower, sequencer.
+//! A server put together: sequencer thread, follower, HTTP, and the task that asks witnesses. Shut down in the order
+//! witnesses, requests, follower, sequencer.
 
+use crate::cosigning::Witnesses;
 use crate::data_folder::{self, OpenFolder, Problem};
 use api::{App, Options};
 use domain::authored::{self, SeenHead, StatementKind};
@@ -23,11 +25,13 @@ pub(crate) struct ServerOptions {
     pub(crate) open_reads: Option<bool>,
     /// Events after which read models are attested.
     pub(crate) attest_every: u64,
+    /// Who is asked to cosign heads.
+    pub(crate) witnesses: Option<Witnesses>,
 }
 
 impl Default for ServerOptions {
     fn default() -> Self {
-        Self { listen: "127.0.0.1:0".into(), open_reads: None, attest_every: 1000 }
+        Self { listen: "127.0.0.1:0".into(), open_reads: None, attest_every: 1000, witnesses: None }
     }
 }
 
@@ -40,6 +44,7 @@ pub(crate) struct Server {
     sequencer: JoinHandle<()>,
     stop: Option<oneshot::Sender<()>>,
     http: tokio::task::JoinHandle<std::io::Result<()>>,
+    cosigner: Option<tokio::task::JoinHandle<()>>,
 }
 
 impl Server {
@@ -51,6 +56,8 @@ impl Server {
             .await
             .map_err(|e| format!("cannot listen on {}: {e}", options.listen))?;
         let address = listener.local_addr().map_err(|e| e.to_string())?;
+        let witnesses = options.witnesses.clone().map(|witnesses| witnesses.cosigner(dir, &ledger)).transpose()?;
+        let (cosigner, witnessing) = witnesses.unzip();
         let profile = ledger.with_state(|state| state.ledger().map(|info| info.genesis.profile));
         let sequencer = std::thread::Builder::new()
             .name("sequencer".into())
@@ -63,14 +70,15 @@ impl Server {
         let (store, follower, _) =
             Follower::start(&dir.join("projections"), ledger.clone(), follow).map_err(|e| e.to_string())?;
         let open_reads = options.open_reads.unwrap_or(profile == Some(Profile::Dev));
-        let api_options = Options { open_reads, ..Options::default() };
+        let api_options = Options { open_reads, witnessing, ..Options::default() };
         let app = App::new(ledger.clone(), store.clone(), salt, dir.join("public"), api_options);
         let (stop, stopped) = oneshot::channel::<()>();
         let http = tokio::spawn(api::serve(listener, app, async {
             // Whether told or dropped: stop.
             let _ = stopped.await;
         }));
-        Ok(Self { address, ledger, store, follower, sequencer, stop: Some(stop), http })
+        let cosigner = cosigner.map(|cosigner| tokio::spawn(cosigner.run()));
+        Ok(Self { address, ledger, store, follower, sequencer, stop: Some(stop), http, cosigner })
     }
 
     /// The base URL.
@@ -85,6 +93,10 @@ impl Server {
 
     /// Stops every part. Streams have no end of their own, so open requests get a bounded time.
     pub(crate) async fn stop(mut self) -> Result<(), Problem> {
+        // A request to a witness that is cut off may have been answered; the next start asks where the witness is.
+        if let Some(cosigner) = &self.cosigner {
+            cosigner.abort();
+        }
         if let Some(stop) = self.stop.take() {
             let _ = stop.send(());
         }

@@ -196,7 +196,7 @@ impl Client {
 }
 
 /// An error with its causes: the outermost alone says only that connecting failed.
-fn chain(error: &dyn std::error::Error) -> String {
+pub(crate) fn chain(error: &dyn std::error::Error) -> String {
     let mut text = error.to_string();
     let mut cause = error.source();
     while let Some(inner) = cause {

@@ -2,10 +2,12 @@
 //! stale.
 //!
 //! In scope: one method per native route, typed answers, refusals as [`Error::Refused`] with their problem document,
-//! a bounded answer size and time. Out of scope: deciding what to believe. A receipt is checked by whoever pins a key.
+//! a bounded answer size and time; and [`witness`], for the one request that a log makes of others. Out of scope: deciding what to believe. A receipt is checked by whoever pins a key.
 
+mod health;
 mod http;
 mod stream;
+pub mod witness;
 
 pub use http::{Client, Error, Key};
 pub use stream::Events;

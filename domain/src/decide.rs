@@ -9,6 +9,7 @@ mod job;
 mod key;
 mod mint;
 mod propose;
+mod restore;
 mod signature;
 mod upkeep;
 
@@ -25,9 +26,10 @@ use crate::reason::Reason;
 use crate::state::key::{KeyRecord, KeyStatus};
 use crate::state::{IllegalTransition, LedgerInfo, State};
 use crate::time::Timestamp;
-use proof::hash::sha256;
+use proof::hash::{Hash, sha256};
 use proof::index::LeafIndex;
 use std::fmt;
+use std::sync::Arc;
 
 /// What `decide` reads that is not in the state. The clock and the seed are attested: recorded, named, counted.
 #[derive(Debug, Clone)]
@@ -54,9 +56,11 @@ pub struct Draft {
 #[derive(Debug, Clone)]
 pub struct Sealed {
     /// The event.
-    pub event: Event,
+    pub event: Arc<Event>,
     /// Its payload.
     pub payload: Vec<u8>,
+    /// SHA-256 of the payload, which the next event names.
+    pub payload_hash: Hash,
 }
 
 /// Why a command left no events.
@@ -104,6 +108,7 @@ pub fn decide(state: &State, command: &Command, context: &Context<'_>) -> Result
         Command::RecordResult { by, result, authored } => job::record(state, by, result, authored.as_ref(), context),
         Command::EraseBlob { by, sha256, why } => upkeep::erase(state, by, sha256, why, context),
         Command::AttestProjections { position, projections } => upkeep::attest(state, *position, projections),
+        Command::RestoreLedger { restoration, authored } => restore::restore(state, restoration, authored),
     }
 }
 
@@ -129,8 +134,9 @@ pub fn run(state: &mut State, command: &Command, context: &Context<'_>) -> Resul
         let broken = |rule: String| RunError::Broken(IllegalTransition { seq, rule });
         let event = seal(state, draft, now, group);
         let payload = event.to_payload(&data).map_err(|e| broken(e.to_string()))?;
-        state.apply(&event, sha256(&payload)).map_err(RunError::Broken)?;
-        sealed.push(Sealed { event, payload });
+        let payload_hash = sha256(&payload);
+        state.apply(&event, payload_hash).map_err(RunError::Broken)?;
+        sealed.push(Sealed { event: Arc::new(event), payload, payload_hash });
     }
     Ok(sealed)
 }

@@ -9,6 +9,7 @@
 mod bloom;
 mod run;
 
+use crate::disk::Disk;
 use crate::durable::{self, Staging};
 use crate::width::on_disk;
 use domain::state::closed::{Archive, Closed, ClosedKey, Generation, Unreadable};
@@ -62,14 +63,14 @@ impl From<RunError> for IndexError {
 
 impl ClosedIndex {
     /// Opens the runs that a snapshot names.
-    pub(crate) fn open(data_dir: &Path, names: &[RunName]) -> Result<Self, IndexError> {
+    pub(crate) fn open(disk: &dyn Disk, data_dir: &Path, names: &[RunName]) -> Result<Self, IndexError> {
         let open = |name: &RunName| {
             let path = folder(data_dir).join(&name.file);
             // A name from a file is never a way out of the folder.
             if name.file.contains(['/', '\\']) {
                 return Err(RunError::Damaged(path));
             }
-            Run::open(&path, Some(name.sha256)).map(Arc::new)
+            Run::open(disk, &path, Some(name.sha256)).map(Arc::new)
         };
         Ok(Self { runs: names.iter().map(open).collect::<Result<_, _>>()? })
     }
@@ -123,11 +124,11 @@ impl Archive for ClosedIndex {
 }
 
 /// Removes every run that is not among these.
-pub(crate) fn sweep(data_dir: &Path, keep: &[RunName]) -> Result<(), durable::IoError> {
+pub(crate) fn sweep(disk: &dyn Disk, data_dir: &Path, keep: &[RunName]) -> Result<(), durable::IoError> {
     let folder = folder(data_dir);
-    for name in durable::list(&folder)? {
+    for name in durable::list(disk, &folder)? {
         if !keep.iter().any(|kept| kept.file == name) {
-            durable::remove(&folder.join(name))?;
+            durable::remove(disk, &folder.join(name))?;
         }
     }
     Ok(())
@@ -185,6 +186,7 @@ impl Iterator for Merge<'_> {
 #[cfg(test)]
 mod tests {
     use super::*;
+    use crate::disk::RealDisk;
     use domain::event::Subject;
     use domain::state::closed::End;
     use proof::index::LeafIndex;
@@ -203,9 +205,9 @@ mod tests {
         for n in 0..30 {
             index = index.extended(dir.path(), &staging, n, &generation(n * 100..(n + 1) * 100)).unwrap();
             assert!(index.runs.len() < MERGED, "{} runs of one size", index.runs.len());
-            sweep(dir.path(), &index.names()).unwrap();
+            sweep(&RealDisk, dir.path(), &index.names()).unwrap();
         }
-        let index = ClosedIndex::open(dir.path(), &index.names()).unwrap();
+        let index = ClosedIndex::open(&RealDisk, dir.path(), &index.names()).unwrap();
         for (key, closed) in generation(0..3_000) {
             assert_eq!(index.find(&key), Ok(Some(closed)));
         }
@@ -230,11 +232,11 @@ mod tests {
         bytes[5] ^= 1;
         std::fs::write(&path, bytes).unwrap();
         // The table is whole, so it opens; the page is found out when it is read.
-        let index = ClosedIndex::open(dir.path(), &names).unwrap();
+        let index = ClosedIndex::open(&RealDisk, dir.path(), &names).unwrap();
         assert!(generation(0..200).keys().any(|key| index.find(key).is_err()));
         std::fs::remove_file(&path).unwrap();
-        assert!(ClosedIndex::open(dir.path(), &names).is_err());
+        assert!(ClosedIndex::open(&RealDisk, dir.path(), &names).is_err());
         let outside = RunName { file: "../x.run".into(), ..names[0].clone() };
-        assert!(ClosedIndex::open(dir.path(), &[outside]).is_err());
+        assert!(ClosedIndex::open(&RealDisk, dir.path(), &[outside]).is_err());
     }
 }

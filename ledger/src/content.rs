@@ -15,14 +15,14 @@ mod blob;
 
 use std::error::Error;
 use std::fmt;
-use std::fs;
 use std::path::{Path, PathBuf};
 
 use proof::{Commitment, Hash, Salt};
 
 pub use blob::BlobStore;
 
-use crate::durable::{self, IoError, Mode, Staging, ensure_dir};
+use crate::disk::Disk;
+use crate::durable::{self, IoError, Mode, Staging};
 use crate::width::on_disk;
 
 /// Bytes of one public blob, and the most that is ever read as a body; what a command may bring is less, see the
@@ -95,7 +95,7 @@ impl ContentStore {
     /// Opens the store under `data_dir`.
     pub fn open(data_dir: &Path, staging: Staging) -> Result<Self, ContentError> {
         let root = data_dir.join("content");
-        ensure_dir(&root, Mode::Private)?;
+        staging.ensure_dir(&root, Mode::Private)?;
         Ok(Self { root, staging })
     }
 
@@ -115,12 +115,15 @@ impl ContentStore {
             }
             total = total.saturating_add(on_disk(body.bytes.len()));
         }
-        check_room(&self.root, total)?;
+        let disk = &**self.staging.disk();
+        check_room(disk, &self.root, total)?;
         let mut batch = self.staging.batch(Mode::Private);
         for body in bodies {
             let path = self.path(&body.commitment.sha256);
             // One that is there already may be damaged: then this is its repair.
-            if !matches!(read_salted(&path, body.commitment), Ok(Some(_))) {
+            if matches!(read_salted(disk, &path, body.commitment), Ok(Some(_))) {
+                batch.keep(&path);
+            } else {
                 batch.add(&path, &[body.salt.as_bytes(), body.bytes])?;
             }
         }
@@ -130,25 +133,31 @@ impl ContentStore {
     /// The salt and the body that a commitment is about, if they are (still) there. What is
     /// returned opens the commitment.
     pub fn get(&self, commitment: &Commitment) -> Result<Option<(Salt, Vec<u8>)>, ContentError> {
-        read_salted(&self.path(&commitment.sha256), commitment)
+        read_salted(&**self.staging.disk(), &self.path(&commitment.sha256), commitment)
     }
 
     /// Whether a body is there, whatever its bytes.
     pub fn contains(&self, sha256: &Hash) -> Result<bool, ContentError> {
         let path = self.path(sha256);
-        Ok(path.try_exists().map_err(IoError::at("look for", &path))?)
+        match self.staging.disk().length(&path) {
+            Ok(_) => Ok(true),
+            Err(error) if error.kind() == std::io::ErrorKind::NotFound => Ok(false),
+            Err(error) => Err(IoError::at("look for", &path)(error).into()),
+        }
     }
 
     /// Erases a body and its salt for good. `false` if there was none.
     pub fn erase(&self, sha256: &Hash) -> Result<bool, ContentError> {
-        Ok(durable::remove(&self.path(sha256))?)
+        Ok(durable::remove(&**self.staging.disk(), &self.path(sha256))?)
     }
 
     /// The commitments of everything that is stored.
     pub fn iter(&self) -> impl Iterator<Item = Result<Hash, ContentError>> {
-        (0..=u8::MAX).flat_map(|shard| match durable::list(&self.root.join(format!("{shard:02x}"))) {
-            Ok(names) => names.iter().filter_map(|name| name.parse().ok()).map(Ok).collect(),
-            Err(error) => vec![Err(error.into())],
+        (0..=u8::MAX).flat_map(|shard| {
+            match durable::list(&**self.staging.disk(), &self.root.join(format!("{shard:02x}"))) {
+                Ok(names) => names.iter().filter_map(|name| name.parse().ok()).map(Ok).collect(),
+                Err(error) => vec![Err(error.into())],
+            }
         })
     }
 
@@ -166,28 +175,26 @@ fn check_length(bytes: &[u8]) -> Result<(), ContentError> {
 }
 
 /// Whether there is room for so many bytes more.
-fn check_room(dir: &Path, bytes: u64) -> Result<(), ContentError> {
-    let stat =
-        rustix::fs::statvfs(dir).map_err(|errno| IoError::at("measure the file system of", dir)(errno.into()))?;
-    let free = stat.f_bavail.saturating_mul(stat.f_frsize);
+fn check_room(disk: &dyn Disk, dir: &Path, bytes: u64) -> Result<(), ContentError> {
+    let free = disk.free_bytes(dir).map_err(IoError::at("measure the file system of", dir))?;
     if free < MIN_FREE_BYTES.saturating_add(bytes) {
         return Err(ContentError::NoRoom { free });
     }
     Ok(())
 }
 
-fn read_salted(path: &Path, commitment: &Commitment) -> Result<Option<(Salt, Vec<u8>)>, ContentError> {
+fn read_salted(disk: &dyn Disk, path: &Path, commitment: &Commitment) -> Result<Option<(Salt, Vec<u8>)>, ContentError> {
     let expected = commitment.length.saturating_add(on_disk(SALT_BYTES));
     // Looked at before reading: the length of a damaged file may be anything.
-    match fs::metadata(path) {
-        Ok(metadata) if metadata.len() == expected => {}
+    match disk.length(path) {
+        Ok(length) if length == expected => {}
         Ok(_) => {
             return Err(ContentError::Damaged { file: path.to_path_buf() });
         }
         Err(error) if error.kind() == std::io::ErrorKind::NotFound => return Ok(None),
         Err(error) => return Err(IoError::at("look at", path)(error).into()),
     }
-    let Some(mut bytes) = durable::read(path)? else {
+    let Some(mut bytes) = durable::read(disk, path)? else {
         return Ok(None);
     };
     let salt = bytes.first_chunk().copied().map(Salt::new);

@@ -6,16 +6,21 @@
 //! it, and before the directory's sync, leaves either the old or the new file.
 //!
 //! A failed sync is never retried on the same file: the caller starts again with a new one.
+//!
+//! A directory that is there need not be durable: whoever made it may have failed, or been killed,
+//! before its parent was synced. So the parent of every directory that is written to is synced once
+//! in each run.
 
-use std::collections::BTreeSet;
+use std::collections::{BTreeSet, HashSet};
 use std::error::Error;
 use std::fmt;
-use std::fs::{self, DirBuilder, File, OpenOptions};
 use std::io::{self, Write};
-use std::os::unix::fs::{DirBuilderExt, OpenOptionsExt};
 use std::path::{Path, PathBuf};
-use std::sync::Arc;
 use std::sync::atomic::{AtomicU64, Ordering};
+use std::sync::{Arc, Mutex, PoisonError};
+
+use crate::disk::{Access, Disk, DiskFile, RealDisk, write_all_at};
+use crate::width::{in_memory, on_disk};
 
 /// Who may read a file.
 #[derive(Clone, Copy, Debug, PartialEq, Eq)]
@@ -34,11 +39,20 @@ pub struct IoError {
     source: io::Error,
 }
 
-/// The staging directory, `DIR/tmp`. Clones share it.
+/// The staging directory, `DIR/tmp`, on the disk that has all of `DIR`. Clones share it.
 #[derive(Clone, Debug)]
 pub struct Staging {
-    dir: Arc<PathBuf>,
-    next: Arc<AtomicU64>,
+    shared: Arc<Shared>,
+}
+
+#[derive(Debug)]
+struct Shared {
+    disk: Arc<dyn Disk>,
+    data_dir: PathBuf,
+    dir: PathBuf,
+    next: AtomicU64,
+    /// Directories under `data_dir` that are durable themselves.
+    known: Mutex<HashSet<PathBuf>>,
 }
 
 /// Files that go into place together: all synced before the first is renamed.
@@ -49,11 +63,13 @@ pub struct Batch {
     staging: Staging,
     mode: Mode,
     staged: Vec<Staged>,
+    /// Directories to be synced, although nothing was put into them.
+    kept: BTreeSet<PathBuf>,
 }
 
 #[derive(Debug)]
 struct Staged {
-    file: File,
+    file: Box<dyn DiskFile>,
     temporary: PathBuf,
     target: PathBuf,
 }
@@ -61,15 +77,18 @@ struct Staged {
 /// Files that one batch keeps open at once; a larger one goes into place in several steps.
 const MAX_BATCH_FILES: usize = 256;
 
+/// Durable directories that are remembered; beyond it all are looked at again.
+const MAX_KNOWN_DIRS: usize = 4096;
+
 impl Mode {
-    const fn file(self) -> u32 {
+    pub(crate) const fn file(self) -> u32 {
         match self {
             Self::Private => 0o600,
             Self::Public => 0o644,
         }
     }
 
-    const fn dir(self) -> u32 {
+    pub(crate) const fn dir(self) -> u32 {
         match self {
             Self::Private => 0o700,
             Self::Public => 0o755,
@@ -82,18 +101,31 @@ impl Staging {
     ///
     /// Only the holder of the [`DirLock`](crate::lock::DirLock) may do so, and once.
     pub fn open(data_dir: &Path) -> Result<Self, IoError> {
+        Self::open_on(Arc::new(RealDisk), data_dir)
+    }
+
+    /// [`open`](Self::open) on another disk.
+    pub fn open_on(disk: Arc<dyn Disk>, data_dir: &Path) -> Result<Self, IoError> {
         let dir = data_dir.join("tmp");
-        ensure_dir(&dir, Mode::Private)?;
-        for name in list(&dir)? {
+        ensure_dir(&*disk, &dir, Mode::Private)?;
+        for name in list(&*disk, &dir)? {
             let path = dir.join(name);
-            fs::remove_file(&path).map_err(IoError::at("sweep", &path))?;
+            disk.remove_file(&path).map_err(IoError::at("sweep", &path))?;
         }
-        Ok(Self { dir: Arc::new(dir), next: Arc::default() })
+        sync_dir(&*disk, data_dir)?;
+        let shared =
+            Shared { disk, data_dir: data_dir.to_path_buf(), dir, next: AtomicU64::default(), known: Mutex::default() };
+        Ok(Self { shared: Arc::new(shared) })
+    }
+
+    /// The disk.
+    pub fn disk(&self) -> &Arc<dyn Disk> {
+        &self.shared.disk
     }
 
     /// A batch of files of this mode.
     pub fn batch(&self, mode: Mode) -> Batch {
-        Batch { staging: self.clone(), mode, staged: Vec::new() }
+        Batch { staging: self.clone(), mode, staged: Vec::new(), kept: BTreeSet::new() }
     }
 
     /// Puts one file into place.
@@ -103,16 +135,59 @@ impl Staging {
         batch.commit()
     }
 
-    fn create(&self, mode: Mode) -> Result<(PathBuf, File), IoError> {
-        let number = self.next.fetch_add(1, Ordering::Relaxed);
-        let path = self.dir.join(format!("{number}.tmp"));
-        let file = OpenOptions::new()
-            .write(true)
-            .create_new(true)
-            .mode(mode.file())
-            .open(&path)
-            .map_err(IoError::at("create", &path))?;
+    /// Makes sure that a directory is there, and durable with all its parents in the data folder.
+    pub(crate) fn ensure_dir(&self, dir: &Path, mode: Mode) -> Result<(), IoError> {
+        let Shared { disk, data_dir, .. } = &*self.shared;
+        if dir == data_dir || !dir.starts_with(data_dir) {
+            return ensure_dir(&**disk, dir, mode);
+        }
+        if self.known(|known| known.contains(dir)) {
+            return Ok(());
+        }
+        let parent = dir.parent().unwrap_or(data_dir);
+        self.ensure_dir(parent, mode)?;
+        match disk.create_dir(dir, mode) {
+            Err(error) if error.kind() != io::ErrorKind::AlreadyExists || !disk.is_dir(dir) => {
+                return Err(IoError::at("create directory", dir)(error));
+            }
+            _ => sync_dir(&**disk, parent)?,
+        }
+        self.known(|known| {
+            if known.len() >= MAX_KNOWN_DIRS {
+                known.clear();
+            }
+            known.insert(dir.to_path_buf());
+        });
+        Ok(())
+    }
+
+    fn known<T>(&self, look: impl FnOnce(&mut HashSet<PathBuf>) -> T) -> T {
+        look(&mut self.shared.known.lock().unwrap_or_else(PoisonError::into_inner))
+    }
+
+    fn create(&self, mode: Mode) -> Result<(PathBuf, Box<dyn DiskFile>), IoError> {
+        let number = self.shared.next.fetch_add(1, Ordering::Relaxed);
+        let path = self.shared.dir.join(format!("{number}.tmp"));
+        let file = self.shared.disk.create_new(&path, mode).map_err(IoError::at("create", &path))?;
         Ok((path, file))
+    }
+}
+
+/// A file that is written from front to back.
+struct Appended<'a> {
+    file: &'a dyn DiskFile,
+    at: u64,
+}
+
+impl Write for Appended<'_> {
+    fn write(&mut self, bytes: &[u8]) -> io::Result<usize> {
+        let written = self.file.write_at(bytes, self.at)?;
+        self.at = self.at.saturating_add(on_disk(written));
+        Ok(written)
+    }
+
+    fn flush(&mut self) -> io::Result<()> {
+        Ok(())
     }
 }
 
@@ -122,8 +197,13 @@ impl Batch {
         if self.staged.len() >= MAX_BATCH_FILES {
             self.put_into_place()?;
         }
-        let (temporary, mut file) = self.staging.create(self.mode)?;
-        let written = parts.iter().try_for_each(|part| file.write_all(part));
+        let (temporary, file) = self.staging.create(self.mode)?;
+        let mut offset = 0;
+        let written = parts.iter().try_for_each(|part| {
+            write_all_at(&*file, part, offset)?;
+            offset = offset.saturating_add(on_disk(part.len()));
+            Ok(())
+        });
         let target = target.to_path_buf();
         self.staged.push(Staged { file, temporary: temporary.clone(), target });
         written.map_err(IoError::at("write", &temporary))
@@ -137,9 +217,15 @@ impl Batch {
     ) -> Result<(), IoError> {
         self.add(target, &[])?;
         let Some(staged) = self.staged.last() else { return Ok(()) };
-        let mut out = io::BufWriter::with_capacity(64 * 1024, &staged.file);
+        let mut out = io::BufWriter::with_capacity(64 * 1024, Appended { file: &*staged.file, at: 0 });
         let written = write(&mut out).and_then(|()| out.flush());
         written.map_err(IoError::at("write", &staged.temporary))
+    }
+
+    /// Notes a file that is in place already, as it should be. Its bytes were synced before it was put
+    /// there; that its name was, too, is not certain.
+    pub fn keep(&mut self, target: &Path) {
+        self.kept.extend(target.parent().map(Path::to_path_buf));
     }
 
     /// Puts every file into place. After an error some may be there, each of them whole.
@@ -151,17 +237,21 @@ impl Batch {
         for staged in &self.staged {
             staged.file.sync_data().map_err(IoError::at("sync", &staged.temporary))?;
         }
-        let mut dirs = BTreeSet::new();
+        let disk = &self.staging.shared.disk;
+        let mut dirs = std::mem::take(&mut self.kept);
+        for dir in &dirs {
+            self.staging.ensure_dir(dir, self.mode)?;
+        }
         for staged in &self.staged {
             if let Some(parent) = staged.target.parent()
                 && dirs.insert(parent.to_path_buf())
             {
-                ensure_dir(parent, self.mode)?;
+                self.staging.ensure_dir(parent, self.mode)?;
             }
-            fs::rename(&staged.temporary, &staged.target).map_err(IoError::at("rename into place", &staged.target))?;
+            disk.rename(&staged.temporary, &staged.target).map_err(IoError::at("rename into place", &staged.target))?;
         }
         self.staged.clear();
-        dirs.iter().try_for_each(|dir| sync_dir(dir))
+        dirs.iter().try_for_each(|dir| sync_dir(&**disk, dir))
     }
 }
 
@@ -169,65 +259,84 @@ impl Drop for Batch {
     fn drop(&mut self) {
         for staged in &self.staged {
             // What cannot be removed now is swept at the next start.
-            let _ = fs::remove_file(&staged.temporary);
+            let _ = self.staging.shared.disk.remove_file(&staged.temporary);
         }
     }
 }
 
 /// Makes a directory and its parents, each of them durable before anything is put into it.
-pub fn ensure_dir(dir: &Path, mode: Mode) -> Result<(), IoError> {
-    if dir.is_dir() {
+pub fn ensure_dir(disk: &dyn Disk, dir: &Path, mode: Mode) -> Result<(), IoError> {
+    if disk.is_dir(dir) {
         return Ok(());
     }
-    let parent = dir.parent().filter(|parent| !parent.as_os_str().is_empty());
-    if let Some(parent) = parent {
-        ensure_dir(parent, mode)?;
+    if let Some(parent) = dir.parent().filter(|parent| !parent.as_os_str().is_empty()) {
+        ensure_dir(disk, parent, mode)?;
+        // It may have been there already, made by an attempt that ended before the sync.
+        sync_name(disk, parent)?;
     }
-    match DirBuilder::new().mode(mode.dir()).create(dir) {
-        Ok(()) => sync_dir(parent.unwrap_or(Path::new("."))),
+    match disk.create_dir(dir, mode) {
+        Ok(()) => sync_name(disk, dir),
         Err(error) if error.kind() == io::ErrorKind::AlreadyExists => Ok(()),
         Err(error) => Err(IoError::at("create directory", dir)(error)),
     }
 }
 
+/// Makes a directory's own name durable. A parent that we may not look into is not of our making.
+pub(crate) fn sync_name(disk: &dyn Disk, dir: &Path) -> Result<(), IoError> {
+    let parent = match dir.parent() {
+        None => return Ok(()),
+        Some(parent) if parent.as_os_str().is_empty() => Path::new("."),
+        Some(parent) => parent,
+    };
+    match sync_dir(disk, parent) {
+        Err(error) if error.kind() == io::ErrorKind::PermissionDenied => Ok(()),
+        synced => synced,
+    }
+}
+
 /// Makes the names in a directory durable.
-pub fn sync_dir(dir: &Path) -> Result<(), IoError> {
-    let handle = File::open(dir).map_err(IoError::at("open directory", dir))?;
-    handle.sync_all().map_err(IoError::at("sync directory", dir))
+pub fn sync_dir(disk: &dyn Disk, dir: &Path) -> Result<(), IoError> {
+    disk.sync_dir(dir).map_err(IoError::at("sync directory", dir))
 }
 
 /// Removes a file durably. `false` if there was none.
-pub fn remove(path: &Path) -> Result<bool, IoError> {
-    match fs::remove_file(path) {
-        Ok(()) => path.parent().map_or(Ok(()), sync_dir).map(|()| true),
+pub fn remove(disk: &dyn Disk, path: &Path) -> Result<bool, IoError> {
+    match disk.remove_file(path) {
+        Ok(()) => path.parent().map_or(Ok(()), |dir| sync_dir(disk, dir)).map(|()| true),
         Err(error) if error.kind() == io::ErrorKind::NotFound => Ok(false),
         Err(error) => Err(IoError::at("remove", path)(error)),
     }
 }
 
 /// A file's bytes, or `None` if there is no such file.
-pub(crate) fn read(path: &Path) -> Result<Option<Vec<u8>>, IoError> {
-    match fs::read(path) {
-        Ok(bytes) => Ok(Some(bytes)),
+pub(crate) fn read(disk: &dyn Disk, path: &Path) -> Result<Option<Vec<u8>>, IoError> {
+    let mut bytes = Vec::new();
+    match read_into(disk, path, u64::MAX, &mut bytes) {
+        Ok(()) => Ok(Some(bytes)),
         Err(error) if error.kind() == io::ErrorKind::NotFound => Ok(None),
-        Err(error) => Err(IoError::at("read", path)(error)),
+        Err(error) => Err(error),
     }
 }
 
+/// The first `limit` bytes of a file, or all of it if it is shorter.
+pub(crate) fn read_into(disk: &dyn Disk, path: &Path, limit: u64, bytes: &mut Vec<u8>) -> Result<(), IoError> {
+    bytes.clear();
+    let file = disk.open(path, Access::Read).map_err(IoError::at("open", path))?;
+    let length = file.length().map_err(IoError::at("look at", path))?;
+    bytes.resize(in_memory(length.min(limit)), 0);
+    file.read_exact_at(bytes, 0).map_err(IoError::at("read", path))
+}
+
 /// The names in a directory, in order; none if there is no such directory.
-pub(crate) fn list(dir: &Path) -> Result<Vec<String>, IoError> {
-    let entries = match fs::read_dir(dir) {
-        Ok(entries) => entries,
-        Err(error) if error.kind() == io::ErrorKind::NotFound => return Ok(Vec::new()),
-        Err(error) => return Err(IoError::at("list", dir)(error)),
-    };
-    let mut names = Vec::new();
-    for entry in entries {
-        let entry = entry.map_err(IoError::at("list", dir))?;
-        names.push(entry.file_name().to_string_lossy().into_owned());
+pub(crate) fn list(disk: &dyn Disk, dir: &Path) -> Result<Vec<String>, IoError> {
+    match disk.list(dir) {
+        Ok(mut names) => {
+            names.sort_unstable();
+            Ok(names)
+        }
+        Err(error) if error.kind() == io::ErrorKind::NotFound => Ok(Vec::new()),
+        Err(error) => Err(IoError::at("list", dir)(error)),
     }
-    names.sort_unstable();
-    Ok(names)
 }
 
 impl IoError {

@@ -66,7 +66,7 @@ impl Keeper {
                     .extended(&data_dir, &staging, label, &task.leaving)
                     .map_err(|e| e.to_string())
                     .and_then(|extended| {
-                        let (needed_from, bytes) = snapshots.write(&staging, &task.state, &task.frontier, &extended)?;
+                        let (needed_from, bytes) = snapshots.write(&task.state, &task.frontier, &extended)?;
                         metrics.kept(task.frontier.size(), bytes, began.elapsed());
                         Ok(Kept { index: Arc::new(extended), needed_from })
                     });

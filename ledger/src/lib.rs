@@ -7,8 +7,8 @@
 //! * [`content`]: bodies beside the log, under salted commitments, and public blobs.
 //! * [`site`]: tiles, entry bundles and the checkpoint as a static C2SP `tlog-tiles` site, and
 //!   proofs from them. All of it can be made again from the journal.
-//! * [`durable`], [`lock`], [`probe`]: files that survive, one process at a time, how fast the disk
-//!   is.
+//! * [`disk`], [`durable`], [`lock`], [`probe`]: the file system and a simulated one, files that survive,
+//!   one process at a time, how fast the disk is.
 //! * [`metrics`]: what the ledger counts about itself.
 //!
 //! # Out of scope
@@ -20,6 +20,7 @@
 pub mod clock;
 mod closed;
 pub mod content;
+pub mod disk;
 pub mod durable;
 mod handle;
 pub mod journal;
@@ -30,6 +31,7 @@ pub mod metrics;
 pub mod probe;
 mod publisher;
 mod recovery;
+mod scrubber;
 mod sequencer;
 pub mod site;
 mod snapshot;
@@ -38,6 +40,8 @@ mod width;
 
 pub use handle::{Committed, Head, Ledger, Queued, SubmitError};
 pub use probe::fsync_probe;
+pub use publisher::{Publish, Published, WitnessedError};
 pub use recovery::{OpenError, Options, Recovered, open};
+pub use scrubber::Scrubber;
 pub use sequencer::{Sequencer, Step};
 pub use site::TreeError;

@@ -2,6 +2,8 @@
 //!
 //! The lock is the kernel's (`flock` on `DIR/lock`), so it ends with its holder however that
 //! ends, and a file left behind means nothing. What the file says serves people only.
+//!
+//! Another [`Disk`](crate::disk::Disk) has locks of its own kind, see [`Disk::lock`](crate::disk::Disk::lock).
 
 use std::error::Error;
 use std::fmt;
@@ -13,14 +15,15 @@ use std::path::{Path, PathBuf};
 use rustix::fs::{FlockOperation, flock};
 use rustix::io::Errno;
 
+use crate::disk::RealDisk;
 use crate::durable::{IoError, Mode, ensure_dir};
 
 /// An exclusive lock on a data directory, held until dropped.
 #[derive(Debug)]
 pub struct DirLock {
     path: PathBuf,
-    /// Closing it is what releases the lock.
-    _file: File,
+    /// Dropping it is what releases the lock.
+    _held: Box<dyn fmt::Debug + Send + Sync>,
 }
 
 /// Who holds a lock.
@@ -50,7 +53,7 @@ pub enum LockError {
 impl DirLock {
     /// Locks `data_dir`, which is made if it does not exist. Does not wait.
     pub fn acquire(data_dir: &Path) -> Result<Self, LockError> {
-        ensure_dir(data_dir, Mode::Private)?;
+        ensure_dir(&RealDisk, data_dir, Mode::Private)?;
         let path = data_dir.join("lock");
         let mut file = OpenOptions::new()
             .read(true)
@@ -73,7 +76,12 @@ impl DirLock {
             .and_then(|()| file.rewind())
             .and_then(|()| file.write_all(text.as_bytes()))
             .map_err(IoError::at("write", &path))?;
-        Ok(Self { path, _file: file })
+        Ok(Self::held_by(path, Box::new(file)))
+    }
+
+    /// A lock that is released when `held` is dropped.
+    pub(crate) fn held_by(path: PathBuf, held: Box<dyn fmt::Debug + Send + Sync>) -> Self {
+        Self { path, _held: held }
     }
 
     /// The lock file.

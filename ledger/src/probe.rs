@@ -1,14 +1,14 @@
 //! How fast this disk syncs: the figure printed beside every other one, because disks differ
 //! tenfold.
 
-use std::fs::{self, OpenOptions};
+use std::fs;
 use std::io;
-use std::os::unix::fs::FileExt;
 use std::path::Path;
 use std::sync::atomic::AtomicBool;
 use std::time::{Duration, Instant};
 
-use crate::durable::IoError;
+use crate::disk::{Disk, DiskFile, RealDisk, write_all_at};
+use crate::durable::{IoError, Mode};
 
 /// Bytes of one write.
 const WRITE_BYTES: usize = 4096;
@@ -26,15 +26,16 @@ pub fn fsync_probe(dir: &Path, n: u32) -> Result<(Duration, Duration), IoError> 
 }
 
 fn measure(path: &Path, n: u32) -> io::Result<Vec<Duration>> {
-    let file = OpenOptions::new().write(true).create(true).truncate(true).open(path)?;
+    let file = RealDisk.create_new(path, Mode::Private)?;
+    let file: &dyn DiskFile = &*file;
     let bytes = [b'x'; WRITE_BYTES];
     let total = crate::width::on_disk(WRITE_BYTES).saturating_mul(u64::from(n));
-    crate::journal::segment::fill(&file, 0, total, &AtomicBool::new(false))?;
+    crate::journal::segment::fill(file, 0, total, &AtomicBool::new(false))?;
     let mut times = Vec::new();
     let mut at = 0;
     while at < total {
         let start = Instant::now();
-        file.write_all_at(&bytes, at)?;
+        write_all_at(file, &bytes, at)?;
         file.sync_data()?;
         times.push(start.elapsed());
         at = at.saturating_add(crate::width::on_disk(WRITE_BYTES));

@@ -4,13 +4,14 @@ mod replay;
 
 use crate::clock::{Clock, Judge, SystemClock};
 use crate::content::{BlobStore, ContentError, ContentStore};
+use crate::disk::{Disk, RealDisk};
 use crate::durable::{IoError, Staging};
 use crate::handle::{Head, Ledger, Shared};
 use crate::journal::segment::{self, Opened, SegmentJournal, Torn};
 use crate::journal::{Journal, OpenError as JournalError, VisitError};
 use crate::keeper::Keeper;
 use crate::lock::DirLock;
-use crate::publisher::Publisher;
+use crate::publisher::{Publish, Publisher, witnessed_path};
 use crate::sequencer::Sequencer;
 use crate::site::{Check, SiteReport, SiteSource, TileTree, TreeError, published_note};
 use crate::snapshot::Snapshots;
@@ -27,6 +28,7 @@ use std::fmt;
 use std::path::{Path, PathBuf};
 use std::sync::mpsc::sync_channel;
 use std::sync::{Arc, RwLock};
+use std::time::Duration;
 use tokio::sync::watch;
 
 /// Commands that may wait; one more is refused.
@@ -42,6 +44,8 @@ pub struct Options {
     clock: Box<dyn Clock>,
     snapshot_every: u64,
     segment_bytes: Option<u64>,
+    disk: Arc<dyn Disk>,
+    publish: Publish,
 }
 
 impl fmt::Debug for Options {
@@ -54,13 +58,27 @@ impl Options {
     /// With the ledger's two keys. The checkpoint key's name is the origin.
     pub fn new(event_key: SignerKey, checkpoint_key: SignerKey) -> Self {
         let clock = Box::new(SystemClock::new());
-        Self { event_key, checkpoint_key, clock, snapshot_every: SNAPSHOT_EVERY, segment_bytes: None }
+        Self {
+            event_key,
+            checkpoint_key,
+            clock,
+            snapshot_every: SNAPSHOT_EVERY,
+            segment_bytes: None,
+            disk: Arc::new(RealDisk),
+            publish: Publish::Heads,
+        }
     }
 
     /// With another clock.
     #[must_use]
     pub fn with_clock(self, clock: Box<dyn Clock>) -> Self {
         Self { clock, ..self }
+    }
+
+    /// On another disk.
+    #[must_use]
+    pub fn with_disk(self, disk: Arc<dyn Disk>) -> Self {
+        Self { disk, ..self }
     }
 
     /// With segments of so many bytes, the first as the last.
@@ -73,6 +91,12 @@ impl Options {
     #[must_use]
     pub fn with_snapshot_every(self, events: u64) -> Self {
         Self { snapshot_every: events.max(1), ..self }
+    }
+
+    /// With another choice of the heads that are published.
+    #[must_use]
+    pub fn with_publish(self, publish: Publish) -> Self {
+        Self { publish, ..self }
     }
 }
 
@@ -204,21 +228,17 @@ pub fn open(
     begin_with: Option<Policy>,
 ) -> Result<(Ledger, Sequencer, Recovered), OpenError> {
     let origin = options.checkpoint_key.name().as_str().to_owned();
-    let published = published(dir, &options.checkpoint_key)?;
-    let lock = DirLock::acquire(dir).map_err(|error| OpenError::Journal(error.into()))?;
-    let staging = Staging::open(dir)?;
-    let snapshots = Snapshots::of(dir, &origin, &options.event_key);
+    let published = published(&*options.disk, dir, &options.checkpoint_key)?;
+    let lock = options.disk.lock(dir).map_err(|error| OpenError::Journal(error.into()))?;
+    let staging = Staging::open_on(options.disk.clone(), dir)?;
+    let snapshots = Snapshots::of(dir, &staging, &origin, &options.event_key);
     let replay = Replay::start(dir, &staging, &snapshots)?;
     let began_at = replay.began_at();
     let (opened, replay) = read_journal(dir, lock, &options, published.as_ref(), replay)?;
     let Replay { state, index, discarded, .. } = replay;
     let (content, blobs) = (ContentStore::open(dir, staging.clone())?, BlobStore::open(dir, staging.clone())?);
     let policy = match begin_with {
-        Some(policy) if state.ledger().is_none() => {
-            blobs.put(&policy.bundle().to_bytes())?;
-            blobs.put(&policy.manifest().to_bytes())?;
-            policy
-        }
+        Some(policy) if state.ledger().is_none() => founded_with(policy, &blobs)?,
         _ => policy_in_force(&state, &blobs)?,
     };
     check_keys(&state, &options)?;
@@ -234,6 +254,8 @@ pub fn open(
     };
     let site = TileTree::open(dir, &staging, &source).map_err(OpenError::Site)?;
     let head = head(&origin, &opened.frontier, &options.checkpoint_key);
+    let publisher = Publisher::start(site.writer, options.publish, dir, staging.clone());
+    let publisher = publisher.map_err(IoError::at("start the publisher of", dir))?;
     let (queue, requests) = sync_channel(QUEUE);
     let shared = Arc::new(Shared {
         origin,
@@ -245,11 +267,12 @@ pub fn open(
         content,
         blobs,
         staging: staging.clone(),
+        publishing: publisher.desk(),
         policy: Arc::new(policy),
         stopped: RwLock::new(None),
+        damaged: RwLock::new(None),
         metrics: Arc::default(),
     });
-    let publisher = Publisher::start(site.writer).map_err(IoError::at("start the publisher of", dir))?;
     if head.size.get() > 0 {
         publisher.offer(&head);
     }
@@ -270,6 +293,7 @@ pub fn open(
         stalled: false,
         publisher,
         keeper,
+        linger: Duration::ZERO,
     };
     Ok((Ledger(shared), sequencer, Recovered { torn: opened.torn, discarded, replayed, site: site.report }))
 }
@@ -284,6 +308,7 @@ fn read_journal(
 ) -> Result<(Opened, Replay), OpenError> {
     let signed_for = published.map_or(TreeSize::ZERO, |checkpoint| checkpoint.size);
     let mut journal_options = segment::Options::new(options.checkpoint_key.name().as_str());
+    journal_options.disk = options.disk.clone();
     journal_options.must_reach = signed_for;
     if let Some(bytes) = options.segment_bytes {
         (journal_options.segment_bytes, journal_options.first_segment_bytes) = (bytes, bytes);
@@ -300,16 +325,34 @@ fn read_journal(
     Ok((opened, replay))
 }
 
-/// The published checkpoint. One that does not verify is no ground to start on: it may be all that shows a journal to be
-/// too short.
-fn published(dir: &Path, key: &SignerKey) -> Result<Option<Checkpoint>, OpenError> {
-    let Some(note) = published_note(dir)? else {
-        return Ok(None);
-    };
+/// The newest checkpoint that was released: the published one, or the cosigned one beside it. One that does not verify is
+/// no ground to start on: it may be all that shows a journal to be too short.
+fn published(disk: &dyn Disk, dir: &Path, key: &SignerKey) -> Result<Option<Checkpoint>, OpenError> {
+    let head = released(dir.join("public").join("checkpoint"), published_note(disk, dir)?, key)?;
+    let file = witnessed_path(dir);
+    let note = crate::durable::read(disk, &file)?.map(|bytes| String::from_utf8_lossy(&bytes).into_owned());
+    match (head, released(file.clone(), note, key)?) {
+        (Some(head), Some(beside)) if head.size == beside.size && head.root != beside.root => {
+            let problem = format!("the published checkpoint has another root at its size, {}", head.size);
+            Err(OpenError::Checkpoint { file, problem })
+        }
+        (Some(head), Some(beside)) if head.size >= beside.size => Ok(Some(head)),
+        (head, beside) => Ok(beside.or(head)),
+    }
+}
+
+fn released(file: PathBuf, note: Option<String>, key: &SignerKey) -> Result<Option<Checkpoint>, OpenError> {
+    let Some(note) = note else { return Ok(None) };
     Checkpoint::open(&note, &key.verifier()).map(Some).map_err(|error| OpenError::Checkpoint {
-        file: dir.join("public").join("checkpoint"),
+        file,
         problem: format!("the published checkpoint does not hold: {error}"),
     })
+}
+
+fn founded_with(policy: Policy, blobs: &BlobStore) -> Result<Policy, OpenError> {
+    blobs.put(&policy.bundle().to_bytes())?;
+    blobs.put(&policy.manifest().to_bytes())?;
+    Ok(policy)
 }
 
 fn policy_in_force(state: &State, blobs: &BlobStore) -> Result<Policy, OpenError> {

@@ -17,10 +17,10 @@ use domain::event::proposal::Seed;
 use domain::state::{Due, State};
 use domain::time::Timestamp;
 use proof::checkpoint::Checkpoint;
-use proof::hash::{Hash, sha256};
+use proof::hash::Hash;
 use proof::index::TreeSize;
 use proof::leaf::{build_leaf, sign_event};
-use proof::merkle::{Frontier, leaf_hash};
+use proof::merkle::{self, Frontier, leaf_hash};
 use proof::note::SignerKey;
 use std::collections::VecDeque;
 use std::sync::mpsc::{Receiver, RecvTimeoutError};
@@ -35,6 +35,8 @@ const BATCH_BYTES: usize = 8 * 1024 * 1024;
 const PARALLEL_EVENTS: usize = 8;
 /// Longest sleep when a deadline is far off: the clock may be set meanwhile.
 const NAP: Duration = Duration::from_secs(1);
+/// Longest look around after a commit.
+const LINGER: Duration = Duration::from_micros(200);
 
 /// A command on its way.
 pub(crate) struct Request {
@@ -67,6 +69,8 @@ pub struct Sequencer {
     pub(crate) stalled: bool,
     pub(crate) publisher: Publisher,
     pub(crate) keeper: Keeper,
+    /// How long to look around before the next sleep.
+    pub(crate) linger: Duration,
 }
 
 impl std::fmt::Debug for Sequencer {
@@ -102,8 +106,9 @@ impl Sequencer {
         let (batch, stop) = self.gather(wait);
         self.stalled = false;
         let mut decided = Vec::with_capacity(batch.len());
+        let damaged = self.shared.damaged.read().unwrap_or_else(PoisonError::into_inner).clone();
         let now = self.judge.now(self.tip.time());
-        if let Ok(now) = now {
+        if let (Ok(now), None) = (now, &damaged) {
             self.expire(now, &mut decided);
         }
         let mut bytes = 0;
@@ -113,6 +118,7 @@ impl Sequencer {
             let Some(request) = batch.next() else { break };
             let outcome = match (&now, &fault) {
                 (_, Some(fault)) => Err(SubmitError::Stopped(String::clone(fault))),
+                _ if damaged.is_some() => Err(SubmitError::Damaged(damaged.clone().unwrap_or_default())),
                 (Err(clock), _) => Err(SubmitError::Clock(*clock)),
                 (Ok(now), None) => self.decide(&request.command, *now, request.seed),
             };
@@ -123,7 +129,7 @@ impl Sequencer {
             decided.push(Decided { reply: Some(request.reply), outcome });
         }
         self.carried.extend(batch);
-        self.stalled |= now.is_err();
+        self.stalled |= now.is_err() || damaged.is_some();
         let step = match fault {
             // An engine fault leaves a tip that cannot be trusted: nothing of the batch is written.
             Some(why) => self.stop(&why, decided),
@@ -169,6 +175,9 @@ impl Sequencer {
     }
 
     fn wait(&mut self) -> Option<Message> {
+        if let Some(message) = self.linger() {
+            return Some(message);
+        }
         let Some((due, _)) = self.tip.next_due() else {
             return Some(self.queue.recv().unwrap_or(Message::Stop));
         };
@@ -181,6 +190,19 @@ impl Sequencer {
             Err(RecvTimeoutError::Timeout) => None,
             Err(RecvTimeoutError::Disconnected) => Some(Message::Stop),
         }
+    }
+
+    /// Looks around for a moment after a commit, before it sleeps: to be woken costs more than whoever was just answered
+    /// needs to ask again. Whatever else wants the processor gets it meanwhile.
+    fn linger(&mut self) -> Option<Message> {
+        let until = Instant::now() + std::mem::take(&mut self.linger);
+        while Instant::now() < until {
+            if let Ok(message) = self.queue.try_recv() {
+                return Some(message);
+            }
+            std::thread::yield_now();
+        }
+        None
     }
 
     fn decide(&mut self, command: &Command, now: Timestamp, seed: Seed) -> Result<Vec<Sealed>, SubmitError> {
@@ -237,19 +259,36 @@ impl Sequencer {
         // The commit has happened. From here on nothing can be refused any more.
         self.shared.metrics.committed(leaves.len(), began.elapsed());
         self.frontier = frontier;
-        let head = self.publish(leaves, &hashes, root, &sealed);
+        let leaves: Vec<Arc<Vec<u8>>> = leaves.into_iter().map(Arc::new).collect();
+        self.shared.tree.append(&leaves, &hashes);
+        if let Err(problem) = self.check_extension(root) {
+            return self.stop(&problem, decided);
+        }
+        let head = self.publish(leaves, root, &sealed);
         let mut at = 0;
         for decided in decided {
             at = decided.answer(&head, at);
         }
+        self.linger = LINGER;
         Step::Go
     }
 
-    /// Makes a commit visible: tree, state, head, doorbell, in this order.
-    fn publish(&mut self, leaves: Vec<Vec<u8>>, hashes: &[Hash], root: Hash, sealed: &[&Sealed]) -> Published {
+    /// Before a head is signed: the tree of tiles, which is kept apart from the frontier, must prove that the new root
+    /// extends the last one.
+    fn check_extension(&self, root: Hash) -> Result<(), String> {
+        let (old_size, old_root) = {
+            let head = self.shared.head.read().unwrap_or_else(PoisonError::into_inner);
+            (head.size, head.root)
+        };
         let size = self.frontier.size();
-        let leaves: Vec<Arc<Vec<u8>>> = leaves.into_iter().map(Arc::new).collect();
-        self.shared.tree.append(&leaves, hashes);
+        let path = merkle::consistency_proof(&*self.shared.tree, old_size, size).map_err(|e| e.to_string())?;
+        merkle::verify_consistency(old_size, &old_root, size, &root, &path)
+            .map_err(|e| format!("the tree of {size} events does not extend that of {old_size}: {e}"))
+    }
+
+    /// Makes a commit visible: state, head, doorbell, in this order.
+    fn publish(&mut self, leaves: Vec<Arc<Vec<u8>>>, root: Hash, sealed: &[&Sealed]) -> Published {
+        let size = self.frontier.size();
         let checkpoint = Checkpoint { origin: self.shared.origin.clone(), size, root }.sign(&self.checkpoint_key);
         let head = Head { size, root, checkpoint: checkpoint.into() };
         let mut events = Vec::with_capacity(sealed.len());
@@ -257,10 +296,10 @@ impl Sequencer {
             let mut committed = self.shared.committed.write().unwrap_or_else(PoisonError::into_inner);
             for sealed in sealed {
                 // The tip took the same events already, so this cannot fail.
-                if let Err(illegal) = committed.apply(&sealed.event, sha256(&sealed.payload)) {
+                if let Err(illegal) = committed.apply(&sealed.event, sealed.payload_hash) {
                     tracing::error!(%illegal, "the committed state refuses a committed event");
                 }
-                events.push(Arc::new(sealed.event.clone()));
+                events.push(sealed.event.clone());
             }
             // Within the state's lock: whoever sees the state can read all of its events.
             *self.shared.head.write().unwrap_or_else(PoisonError::into_inner) = head.clone();

@@ -39,6 +39,7 @@ use proof::merkle::HashSource;
 use proof::tile::{BundleCoord, TILE_WIDTH, TileCoord};
 use proof::{Hash, LeafIndex, TreeSize};
 
+use crate::disk::Disk;
 use crate::durable::Staging;
 use crate::journal::JournalReader;
 use crate::tiles::{TileCache, TileId};
@@ -108,6 +109,10 @@ impl TileTree {
         for (leaf, hash) in leaves.iter().zip(hashes) {
             edge.push(*hash, Arc::clone(leaf));
         }
+    }
+
+    fn disk(&self) -> &dyn Disk {
+        &**self.staging.disk()
     }
 
     fn edge(&self) -> RwLockReadGuard<'_, Edge> {

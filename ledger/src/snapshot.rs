@@ -6,6 +6,7 @@
 //! Everything in it follows from the log; one that is damaged is left aside, and the state is made again from there.
 
 use crate::closed::{ClosedIndex, RunName};
+use crate::disk::Disk;
 use crate::durable::{self, IoError, Mode, Staging};
 use domain::state::State;
 use proof::dsse::Envelope;
@@ -44,6 +45,7 @@ pub(crate) struct Snapshot {
 /// The snapshots of a data folder.
 #[derive(Debug, Clone)]
 pub(crate) struct Snapshots {
+    staging: Staging,
     data_dir: PathBuf,
     origin: String,
     key: SignerKey,
@@ -53,15 +55,14 @@ pub(crate) struct Snapshots {
 pub(crate) type Problem = String;
 
 impl Snapshots {
-    pub(crate) fn of(data_dir: &Path, origin: &str, key: &SignerKey) -> Self {
-        Self { data_dir: data_dir.to_owned(), origin: origin.to_owned(), key: key.clone() }
+    pub(crate) fn of(data_dir: &Path, staging: &Staging, origin: &str, key: &SignerKey) -> Self {
+        Self { staging: staging.clone(), data_dir: data_dir.to_owned(), origin: origin.to_owned(), key: key.clone() }
     }
 
     /// Writes one durably, and removes what neither it nor the one before needs. Gives the size of the one before: the
     /// log must be kept from there on; and the bytes of the new one.
     pub(crate) fn write(
         &self,
-        staging: &Staging,
         state: &State,
         frontier: &Frontier,
         index: &ClosedIndex,
@@ -78,14 +79,14 @@ impl Snapshots {
         let bytes = proof::canonical::to_vec(&payload).map_err(|e| e.to_string())?;
         let envelope = Envelope::sign(PAYLOAD_TYPE, &bytes, self.key.secret());
         let text = serde_json::to_vec(&envelope).map_err(|e| e.to_string())?;
-        staging.write(&self.path(frontier.size()), &text, Mode::Private).map_err(|e| e.to_string())?;
+        self.staging.write(&self.path(frontier.size()), &text, Mode::Private).map_err(|e| e.to_string())?;
         let before = self.retire(index).map_err(|e| e.to_string())?;
         Ok((before, crate::width::on_disk(text.len())))
     }
 
     /// Every snapshot that is there, newest first, by its size.
     pub(crate) fn sizes(&self) -> Result<Vec<TreeSize>, IoError> {
-        let names = durable::list(&self.folder())?;
+        let names = durable::list(self.disk(), &self.folder())?;
         let size = |name: &String| name.strip_suffix(".json")?.parse().ok().map(TreeSize::new);
         Ok(names.iter().rev().filter_map(size).collect())
     }
@@ -94,7 +95,7 @@ impl Snapshots {
     pub(crate) fn read(&self, size: TreeSize) -> Result<Snapshot, Problem> {
         let payload = self.payload(size)?;
         let frontier = Frontier::from_parts(payload.size, payload.frontier).map_err(|e| e.to_string())?;
-        let index = ClosedIndex::open(&self.data_dir, &payload.runs).map_err(|e| e.to_string())?;
+        let index = ClosedIndex::open(self.disk(), &self.data_dir, &payload.runs).map_err(|e| e.to_string())?;
         let bytes = proof::canonical::value_to_vec(&payload.state);
         let state = State::thaw(&bytes, Some(Arc::new(index.clone()))).map_err(|e| e.to_string())?;
         if state.size() != size || frontier.size() != size {
@@ -105,7 +106,7 @@ impl Snapshots {
 
     fn payload(&self, size: TreeSize) -> Result<Payload, Problem> {
         let path = self.path(size);
-        let text = durable::read(&path).map_err(|e| e.to_string())?.ok_or("it is not there")?;
+        let text = durable::read(self.disk(), &path).map_err(|e| e.to_string())?.ok_or("it is not there")?;
         let envelope: Envelope = serde_json::from_slice(&text).map_err(|e| e.to_string())?;
         if envelope.payload_type != PAYLOAD_TYPE {
             return Err(format!("it is a `{}`", envelope.payload_type));
@@ -128,10 +129,14 @@ impl Snapshots {
             needed.extend(payload.runs);
         }
         for old in sizes.iter().skip(KEPT) {
-            durable::remove(&self.path(*old))?;
+            durable::remove(self.disk(), &self.path(*old))?;
         }
-        crate::closed::sweep(&self.data_dir, &needed)?;
+        crate::closed::sweep(self.disk(), &self.data_dir, &needed)?;
         Ok(before.unwrap_or(TreeSize::ZERO))
+    }
+
+    fn disk(&self) -> &dyn Disk {
+        &**self.staging.disk()
     }
 
     fn folder(&self) -> PathBuf {

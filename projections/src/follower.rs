@@ -1,8 +1,10 @@
 //! The thread that keeps the rows up with the log.
 //!
 //! It reads the log from its own position; the ledger's watch channel is only a doorbell, so
-//! nothing is lost however late it wakes. It never sleeps and never polls.
+//! nothing is lost however late it wakes. It never polls, and waits for time only where the disk or
+//! the log refuse: then it tries again, less and less often, for a full disk does not stay full.
 
+use std::fmt;
 use std::num::NonZeroU64;
 use std::path::Path;
 use std::thread::{self, JoinHandle};
@@ -13,7 +15,7 @@ use tokio::runtime::Runtime;
 use tokio::sync::watch;
 
 use crate::error::{Closed, OpenError, StepError};
-use crate::guard::words;
+use crate::guard::{Trouble, words};
 use crate::source::Source;
 use crate::store::{Opened, Store, Writer};
 
@@ -22,6 +24,9 @@ const REPLACEMENTS_MAX: u64 = 5;
 
 /// Least time between two batches.
 const GATHER: Duration = Duration::from_millis(5);
+
+/// The wait before the first new attempt after the disk or the log refused, and the longest; each is twice the one before.
+const PATIENCE: (Duration, Duration) = (Duration::from_millis(200), Duration::from_secs(10));
 
 /// How a follower works.
 #[derive(Clone, Debug, PartialEq, Eq)]
@@ -58,7 +63,8 @@ impl Follower {
         let (stop, stopping) = watch::channel(false);
         let bells = Bells { committed: source.committed(), stopping, troubles: store.troubles() };
         let history_end = *bells.committed.borrow();
-        let work = Work { source, writer, store: store.clone(), options, bells, history_end, attesting: false };
+        let work =
+            Work { source, writer, store: store.clone(), options, bells, history_end, attesting: false, refusal: None };
         let closing = store.clone();
         let body = move || {
             // Whatever happens in there, whoever waits for a position is told.
@@ -100,7 +106,7 @@ impl Drop for Follower {
 struct Bells {
     committed: watch::Receiver<TreeSize>,
     stopping: watch::Receiver<bool>,
-    troubles: watch::Receiver<Option<String>>,
+    troubles: watch::Receiver<Option<Trouble>>,
 }
 
 /// What the thread has.
@@ -115,6 +121,16 @@ struct Work<S> {
     history_end: TreeSize,
     /// Digests were handed in and are not yet seen in the log.
     attesting: bool,
+    /// The disk or the log refused, and has not been seen to work since.
+    refusal: Option<Refusal>,
+}
+
+/// What is tried again.
+struct Refusal {
+    /// How long to wait before that.
+    wait: Duration,
+    /// Whether the files must be opened again: sled lets nothing through once a write has failed.
+    reopen: bool,
 }
 
 /// Why the thread cannot go on.
@@ -153,19 +169,59 @@ impl<S: Source> Work<S> {
                 runtime.block_on(self.bells.rest(early));
             }
             stepped = Some(Instant::now());
-            self.mend()?;
-            match self.catch_up() {
+            match self.work() {
                 Ok(()) => {}
                 Err(StepError::Damaged(why)) => {
                     self.replace(&why)?;
                     continue;
                 }
-                Err(other) => return Err(Fatal::Step(other)),
+                Err(StepError::Io(why)) => self.refused(&why, true),
+                Err(StepError::Source(error)) => self.refused(&error, false),
+                Err(other @ StepError::Event(_)) => return Err(Fatal::Step(other)),
+            }
+            if let Some(refusal) = &self.refusal {
+                runtime.block_on(self.bells.rest(refusal.wait));
+                if *self.bells.stopping.borrow() {
+                    return Ok(());
+                }
+                continue;
             }
             if runtime.block_on(self.bells.wait()).is_break() {
                 return Ok(());
             }
         }
+    }
+
+    /// Opens the files again if need be, and catches up. After a refusal the rows are brought onto the disk: only that shows
+    /// that it takes them again.
+    fn work(&mut self) -> Result<(), StepError> {
+        let trouble = self.bells.troubles.borrow_and_update().clone();
+        match trouble {
+            None => {}
+            Some(Trouble::Damaged(why)) => return Err(StepError::Damaged(why)),
+            Some(other) => self.refused(&other, true),
+        }
+        if self.refusal.as_ref().is_some_and(|refusal| refusal.reopen) {
+            self.attesting = false;
+            self.writer.reopen(&self.source)?;
+        }
+        self.catch_up()?;
+        if self.refusal.is_some() {
+            self.writer.flush()?;
+            self.refusal = None;
+            tracing::info!(position = %self.writer.position(), "read models are fed again");
+        }
+        Ok(())
+    }
+
+    /// Notes that something was refused that may work later.
+    fn refused(&mut self, why: &dyn fmt::Display, reopen: bool) {
+        let before = self.refusal.take();
+        let wait = before.as_ref().map_or(PATIENCE.0, |before| before.wait.saturating_mul(2).min(PATIENCE.1));
+        if before.is_none() {
+            tracing::error!(%why, "read models stay behind; it is tried again");
+        }
+        self.refusal = Some(Refusal { wait, reopen: reopen || before.is_some_and(|before| before.reopen) });
     }
 
     /// Folds until there is no more, or until told to stop.
@@ -206,19 +262,21 @@ impl<S: Source> Work<S> {
         }
     }
 
-    /// Replaces the files if a reader found them damaged.
-    fn mend(&mut self) -> Result<(), Fatal> {
-        let why = self.bells.troubles.borrow_and_update().clone();
-        why.map_or(Ok(()), |why| self.replace(&why))
-    }
-
     fn replace(&mut self, why: &str) -> Result<(), Fatal> {
         if self.store.status().replaced >= REPLACEMENTS_MAX {
             return Err(Fatal::TooOften(why.to_owned()));
         }
         self.attesting = false;
         self.history_end = *self.bells.committed.borrow();
-        self.writer.replace(why).map(drop).map_err(Fatal::Open)
+        match self.writer.replace(why) {
+            Ok(_) => Ok(()),
+            // The old files are out of the way, and new ones cannot be made now.
+            Err(error @ (OpenError::Io(..) | OpenError::Store(..) | OpenError::Locked(_))) => {
+                self.refused(&error, true);
+                Ok(())
+            }
+            Err(other) => Err(Fatal::Open(other)),
+        }
     }
 }
 

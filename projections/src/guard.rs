@@ -1,5 +1,6 @@
 //! Nothing of sled's gets past here: neither a panic nor an error that means damage.
 
+use std::fmt;
 use std::io::ErrorKind;
 use std::panic::{AssertUnwindSafe, catch_unwind};
 
@@ -12,6 +13,15 @@ pub(crate) enum Trouble {
     Locked,
     /// The disk refuses: a rebuild would meet the same.
     Io(String),
+}
+
+impl fmt::Display for Trouble {
+    fn fmt(&self, f: &mut fmt::Formatter<'_>) -> fmt::Result {
+        match self {
+            Self::Damaged(what) | Self::Io(what) => f.write_str(what),
+            Self::Locked => f.write_str("another process has the files open"),
+        }
+    }
 }
 
 /// Runs something of sled's.

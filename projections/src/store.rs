@@ -33,6 +33,9 @@ pub use open::Opened;
 pub use read::Order;
 pub use write::{Step, Writer};
 
+/// How long a database that refuses to be written may take to close.
+const CLOSE_WAIT: Duration = Duration::from_secs(2);
+
 /// The read models, for whoever asks. Clones share the store.
 #[derive(Clone)]
 pub struct Store {
@@ -48,8 +51,8 @@ struct Shared {
     /// position.
     steady: Mutex<()>,
     status: watch::Sender<Status>,
-    /// Rings when a reader found damage.
-    trouble: watch::Sender<Option<String>>,
+    /// Rings when a reader found the rows unreadable.
+    trouble: watch::Sender<Option<Trouble>>,
 }
 
 /// How far the read models are, and whether they will get further.
@@ -86,6 +89,22 @@ impl Db {
             drop(ManuallyDrop::into_inner(self.0));
             Ok(())
         })
+    }
+
+    /// Closes it so that its files can be opened again, if that is done soon; leaves it as it is otherwise. After a write
+    /// has failed sled writes no more, so there is little to be done; but it is its own word for that.
+    fn let_go(self) {
+        let (done, when) = std::sync::mpsc::channel();
+        let close = move || {
+            let closed = self.close();
+            // Nobody may be waiting any more.
+            let _ = done.send(closed);
+        };
+        let thread = std::thread::Builder::new().name("projections-close".into()).spawn(close);
+        let closed = thread.map(|_| when.recv_timeout(CLOSE_WAIT));
+        if !matches!(closed, Ok(Ok(Ok(())))) {
+            tracing::warn!(?closed, "read models were not closed cleanly");
+        }
     }
 
     /// Leaves it as it is. Its memory is not freed: a damaged database may hang or panic when it
@@ -168,29 +187,30 @@ impl Store {
     pub(crate) fn with_db<T>(&self, work: impl FnOnce(&sled::Db) -> Result<T, sled::Error>) -> Result<T, ReadError> {
         let slot = self.shared.db.read().unwrap_or_else(PoisonError::into_inner);
         let db = slot.as_ref().ok_or(ReadError::Rebuilding)?;
-        let what = match guarded(|| work(db)) {
+        let trouble = match guarded(|| work(db)) {
             Ok(value) => return Ok(value),
-            Err(Trouble::Damaged(what) | Trouble::Io(what)) => what,
             Err(Trouble::Locked) => return Err(ReadError::Rebuilding),
+            Err(trouble) => trouble,
         };
         drop(slot);
-        self.report(&what);
+        let what = trouble.to_string();
+        self.report(trouble);
         Err(ReadError::Damaged(what))
     }
 
     /// Tells whoever feeds the store that it cannot be read.
-    fn report(&self, what: &str) {
+    fn report(&self, trouble: Trouble) {
         self.shared.trouble.send_if_modified(|known| {
             let news = known.is_none();
             if news {
-                *known = Some(what.to_owned());
+                *known = Some(trouble);
             }
             news
         });
     }
 
     /// The doorbell of [`report`](Self::report).
-    pub(crate) fn troubles(&self) -> watch::Receiver<Option<String>> {
+    pub(crate) fn troubles(&self) -> watch::Receiver<Option<Trouble>> {
         self.shared.trouble.subscribe()
     }
 

@@ -2,8 +2,8 @@
 //!
 //! This crate answers those two questions about bytes, and nothing else. It holds the formats
 //! and the mathematics of the log: canonical JSON, hashes, the Merkle tree and its proofs,
-//! Ed25519 signatures, signed notes, checkpoints, tiles, envelopes, event leaves, commitments
-//! and receipts.
+//! Ed25519 signatures, signed notes, checkpoints, cosignatures, tiles, envelopes, event leaves,
+//! commitments and receipts.
 //!
 //! # In scope
 //!
@@ -36,6 +36,8 @@
 //! | [`dsse`], [`leaf`] | signed envelopes; what the tree hashes |
 //! | [`commitment`] | salted commitments to bodies kept beside the log |
 //! | [`receipt`], [`tlog_proof`] | portable proofs |
+//! | [`witness`] | what a witness cosigns, and what it refuses |
+//! | [`policy`] | which logs and witnesses somebody believes, and how many of them |
 //! | [`limits`] | every bound, and its reason |
 
 #![no_std]
@@ -56,9 +58,11 @@ pub mod leaf;
 pub mod limits;
 pub mod merkle;
 pub mod note;
+pub mod policy;
 pub mod receipt;
 pub mod tile;
 pub mod tlog_proof;
+pub mod witness;
 
 pub use checkpoint::{Checkpoint, CheckpointError};
 pub use commitment::{Commitment, Salt};
@@ -68,4 +72,5 @@ pub use index::{LeafIndex, TreeSize};
 pub use key::{KeyError, KeyId, KeyName, PublicKey, SecretKey, Signature, SignatureError};
 pub use leaf::{Leaf, LeafError};
 pub use note::{Note, NoteError, SignerKey, VerifierKey};
+pub use policy::{TrustPolicy, TrustPolicyError};
 pub use receipt::{Receipt, ReceiptEntry, ReceiptError, VerifiedReceipt};

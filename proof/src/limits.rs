@@ -36,6 +36,17 @@ pub const MAX_KEY_NAME_BYTES: usize = 255;
 /// Hashes on one inclusion path: a tree of at most 2^64 leaves is that deep.
 pub const MAX_PATH_HASHES: usize = 64;
 
+/// Hashes of one consistency proof in a request to a witness (C2SP tlog-witness): no proof between sizes that fit in 63 bits
+/// has more.
+pub const MAX_WITNESS_PROOF_HASHES: usize = 63;
+
+/// Bytes of one request to a witness: a proof and a checkpoint with a few signatures, of which the largest known
+/// (ML-DSA-44) takes 3.2 KiB.
+pub const MAX_ADD_CHECKPOINT_BYTES: usize = 64 * 1024;
+
+/// Bytes of a trust policy: thousands of lines.
+pub const MAX_POLICY_BYTES: u64 = 1_000_000;
+
 /// Entries of one receipt: a proposal's whole story is tens of events.
 pub const MAX_RECEIPT_ENTRIES: usize = 1_024;
 

@@ -9,6 +9,7 @@
 //! The text is everything before the *last* blank line. A signature by a key that nobody asked
 //! about is ignored; a failing signature by a known key condemns the note.
 
+mod cosignature;
 mod keys;
 
 use alloc::string::String;
@@ -19,6 +20,7 @@ use crate::base64;
 use crate::key::{KeyName, Signature, SignatureError};
 use crate::limits::{MAX_NOTE_BYTES, MAX_NOTE_SIGNATURES};
 
+pub use cosignature::CosignError;
 pub use keys::{KeyKind, KeyLineError, SignerKey, VerifierKey};
 
 /// A note whose signatures have been read but not checked.
@@ -89,7 +91,7 @@ impl Note {
                 return Err(NoteError::TooManySignatures);
             }
             let number = position.saturating_add(1);
-            signatures.push(parse_line(line).ok_or(NoteError::SignatureLine { number })?);
+            signatures.push(NoteSignature::parse(line).ok_or(NoteError::SignatureLine { number })?);
         }
         let mut text = String::from(text);
         text.push('\n');
@@ -120,26 +122,33 @@ impl Note {
 }
 
 impl NoteSignature {
-    fn claims(&self, key: &VerifierKey) -> bool {
+    /// Reads one signature line, without its newline.
+    pub fn parse(line: &str) -> Option<Self> {
+        let (name, blob) = line.strip_prefix(SIGNATURE_PREFIX)?.split_once(' ')?;
+        let name = KeyName::new(name).ok()?;
+        let bytes = base64::decode(blob).ok()?;
+        let (hash, blob) = bytes.split_first_chunk::<4>()?;
+        if blob.is_empty() {
+            return None;
+        }
+        Some(Self { name, hash: u32::from_be_bytes(*hash), blob: blob.to_vec() })
+    }
+
+    /// Whether the line says that it is by this key.
+    pub fn claims(&self, key: &VerifierKey) -> bool {
         self.hash == key.hash() && self.name == *key.name()
     }
 
-    fn verify(&self, text: &str, key: &VerifierKey) -> Result<(), SignatureError> {
+    /// Whether the line is this key's signature of `text`, in the form that the key's kind prescribes.
+    pub fn verify(&self, text: &str, key: &VerifierKey) -> Result<(), SignatureError> {
+        if !self.claims(key) {
+            return Err(SignatureError::Invalid);
+        }
         match key.kind() {
             KeyKind::Ed25519 => key.key().verify(text.as_bytes(), &Signature::from_slice(&self.blob)?),
-            KeyKind::Cosignature => {
-                let (time, signature) =
-                    self.blob.split_first_chunk::<8>().ok_or(SignatureError::Length { got: self.blob.len() })?;
-                let message = cosignature_message(u64::from_be_bytes(*time), text);
-                key.key().verify(message.as_bytes(), &Signature::from_slice(signature)?)
-            }
+            KeyKind::Cosignature => cosignature::verify(&self.blob, text, key.key()),
         }
     }
-}
-
-/// What a witness signs (C2SP tlog-cosignature, `cosignature/v1`): the time and the whole text.
-fn cosignature_message(time: u64, text: &str) -> String {
-    alloc::format!("cosignature/v1\ntime {time}\n{text}")
 }
 
 fn check_characters(text: &str) -> Result<(), NoteError> {
@@ -147,17 +156,6 @@ fn check_characters(text: &str) -> Result<(), NoteError> {
         return Err(NoteError::ControlCharacter);
     }
     Ok(())
-}
-
-fn parse_line(line: &str) -> Option<NoteSignature> {
-    let (name, blob) = line.strip_prefix(SIGNATURE_PREFIX)?.split_once(' ')?;
-    let name = KeyName::new(name).ok()?;
-    let bytes = base64::decode(blob).ok()?;
-    let (hash, blob) = bytes.split_first_chunk::<4>()?;
-    if blob.is_empty() {
-        return None;
-    }
-    Some(NoteSignature { name, hash: u32::from_be_bytes(*hash), blob: blob.to_vec() })
 }
 
 impl fmt::Display for NoteSignature {

@@ -1,8 +1,10 @@
 //! The real server, in a process of its own.
 
 use crate::binary;
+use crate::injected::Injection;
 use crate::raw::Raw;
 use client::{Client, Key};
+use proof::TreeSize;
 use proof::note::{SignerKey, VerifierKey};
 use std::ffi::OsStr;
 use std::io::{BufRead, BufReader, Read};
@@ -29,9 +31,9 @@ pub struct Start {
     dir: PathBuf,
 }
 
-/// A server that would not start.
+/// A server that has ended, or would not even start.
 #[derive(Debug)]
-pub struct Refused {
+pub struct Ended {
     /// Its exit code; nothing when it was killed.
     pub code: Option<i32>,
     /// All that it printed.
@@ -72,6 +74,18 @@ impl Start {
         self
     }
 
+    /// With snapshots after few events and small segments, so that a short load meets all of it.
+    #[must_use]
+    pub fn small(self) -> Self {
+        self.with(["--snapshot-every", "24", "--segment-bytes", "65536", "--attest-every", "100"])
+    }
+
+    /// With faults of the operating system.
+    #[must_use]
+    pub fn under(self, injection: &Injection) -> Self {
+        Self { command: injection.around(&self.command), dir: self.dir }
+    }
+
     /// Starts it, and waits until it answers.
     ///
     /// # Panics
@@ -90,7 +104,23 @@ impl Start {
     ///
     /// # Panics
     /// If it does neither in time.
-    pub async fn attempt(self) -> Result<Server, Refused> {
+    pub async fn attempt(self) -> Result<Server, Ended> {
+        let mut server = self.listening().await?;
+        if server.answers().await {
+            return Ok(server);
+        }
+        let code = server.ended().await;
+        Err(Ended { code, said: server.said() })
+    }
+
+    /// Starts it, and waits until it listens or has ended; it need not be well.
+    ///
+    /// # Errors
+    /// If it ended by itself.
+    ///
+    /// # Panics
+    /// If it does neither in time.
+    pub async fn listening(self) -> Result<Server, Ended> {
         let (mut server, mut lines) = self.spawn();
         let listening = async {
             while let Some(line) = lines.recv().await {
@@ -100,13 +130,13 @@ impl Start {
             }
             None
         };
-        let Some(address) = tokio::time::timeout(PATIENCE, listening).await.expect("the server neither ran nor ended")
-        else {
+        let listening = tokio::time::timeout(PATIENCE, listening).await;
+        let listening = listening.unwrap_or_else(|_| panic!("the server neither runs nor ends: {}", server.said()));
+        let Some(address) = listening else {
             let code = server.ended().await;
-            return Err(Refused { code, said: server.said() });
+            return Err(Ended { code, said: server.said() });
         };
         server.address = address;
-        server.answers().await;
         Ok(server)
     }
 
@@ -143,15 +173,34 @@ impl Server {
         Start::serve(dir).start().await
     }
 
-    /// Waits until `/health` says that all is well.
-    async fn answers(&self) {
+    /// Waits until `/health` says that all is well; `false` if the process ends before.
+    async fn answers(&mut self) -> bool {
         let until = Instant::now() + PATIENCE;
         loop {
             let health = self.anonymous().get::<serde_json::Value>("/health").await;
             if health.is_ok_and(|health| health["ok"] == true) {
-                return;
+                return true;
+            }
+            if self.child.try_wait().unwrap().is_some() {
+                return false;
             }
             assert!(Instant::now() < until, "the server does not answer: {}", self.said());
+            tokio::time::sleep(LOOK).await;
+        }
+    }
+
+    /// Waits until the read models have folded so many events.
+    ///
+    /// # Panics
+    /// If they do not in time.
+    pub async fn models_reach(&self, size: TreeSize) {
+        let until = Instant::now() + PATIENCE;
+        loop {
+            let health = self.anonymous().get::<serde_json::Value>("/health").await.unwrap();
+            if health["projections"].as_u64().is_some_and(|position| position >= size.get()) {
+                return;
+            }
+            assert!(Instant::now() < until, "read models stay behind: {health}: {}", self.said());
             tokio::time::sleep(LOOK).await;
         }
     }
@@ -173,8 +222,29 @@ impl Server {
     /// # Panics
     /// If the system does not let it be killed.
     pub fn kill(mut self) {
+        self.kill_now();
+    }
+
+    /// The same for whoever still has it.
+    ///
+    /// # Panics
+    /// If the system does not let it be killed.
+    pub fn kill_now(&mut self) {
         self.child.kill().unwrap();
         self.child.wait().unwrap();
+    }
+
+    /// Tells it to end if it has not ended by itself, and waits until it has, however well.
+    ///
+    /// # Panics
+    /// If it does not.
+    pub async fn end(mut self) -> Ended {
+        if self.child.try_wait().unwrap().is_none() {
+            let pid = rustix::process::Pid::from_child(&self.child);
+            rustix::process::kill_process(pid, rustix::process::Signal::TERM).unwrap();
+        }
+        let code = self.ended().await;
+        Ended { code, said: self.said() }
     }
 
     /// Tells it to end, and waits until it has.

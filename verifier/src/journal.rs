@@ -1,6 +1,7 @@
 //! The journal of a data folder, compared with what was published from it.
 //!
-//! Leaves under the published head must be the published ones; what is beyond it continues the same chain. This is a
+//! Leaves under the published head must be the published ones; what is beyond it continues the same chain. Old segments
+//! may be gone: then the journal begins at a later leaf, with the root that the published log had there. This is a
 //! reader of the verifier's own, for the format that is drawn in [`segment`].
 
 mod segment;
@@ -15,7 +16,6 @@ use proof::{Hash, LeafIndex, PublicKey, TreeSize, sha256};
 use crate::log::audit::Audit;
 use crate::log::entry;
 use crate::log::genesis::Identity;
-use crate::log::history::History;
 use crate::report::Journal;
 use crate::rule::{Finding, Rule};
 
@@ -31,11 +31,12 @@ pub(crate) fn examine(
     site_holds: bool,
     report: &mut Journal,
 ) -> Result<(), Finding> {
-    let published = audit.history.as_ref().map_or(TreeSize::ZERO, History::size);
+    let published = audit.history.as_ref().map_or(TreeSize::ZERO, crate::log::history::History::size);
     let mut walk = Walk {
         audit,
         event_key: identity.event,
         origin: sha256(identity.origin.as_bytes()),
+        first: LeafIndex::default(),
         frontier: Frontier::new(),
         published,
         site_holds,
@@ -44,7 +45,8 @@ pub(crate) fn examine(
     let outcome = walk.folder(folder);
     let size = walk.frontier.size();
     report.torn = walk.torn.take();
-    report.events = size.get();
+    report.first = walk.first;
+    report.events = size.get().saturating_sub(walk.first.get());
     report.beyond_published_head = size.get().saturating_sub(published.get());
     match outcome {
         Err(Stop::Breach(finding)) => Err(*finding),
@@ -74,6 +76,8 @@ struct Walk<'w, 's> {
     audit: &'w mut Audit<'s>,
     event_key: PublicKey,
     origin: Hash,
+    /// The first leaf that the journal has.
+    first: LeafIndex,
     frontier: Frontier,
     published: TreeSize,
     site_holds: bool,
@@ -83,10 +87,31 @@ struct Walk<'w, 's> {
 impl Walk<'_, '_> {
     fn folder(&mut self, folder: &Path) -> Result<(), Stop> {
         let segments = list(folder)?;
+        if let Some((first, path)) = segments.first_key_value() {
+            self.begin(LeafIndex::new(*first), path)?;
+        }
         let last = segments.keys().next_back().copied();
         for (first, path) in segments {
             self.segment(&path, LeafIndex::new(first), Some(first) == last)?;
         }
+        Ok(())
+    }
+
+    /// Goes to the first leaf that is kept. What is before it must have been published, and was checked there.
+    fn begin(&mut self, first: LeafIndex, path: &Path) -> Result<(), Stop> {
+        let history = self.audit.history.as_ref();
+        let frontier = history.map(|history| history.frontier_at(TreeSize::new(first.get()))).transpose()?.flatten();
+        let Some(frontier) = frontier else {
+            if !self.site_holds {
+                return Err(Stop::Enough);
+            }
+            let (name, published) = (path.display(), self.published);
+            let detail = format!(
+                "`{name}`: the journal begins at leaf {first}, {published} were published: those between are missing"
+            );
+            return Err(Finding::at(published.next_index(), Rule::JournalSegment, detail).into());
+        };
+        (self.first, self.frontier) = (first, frontier);
         Ok(())
     }
 
@@ -156,8 +181,9 @@ impl Walk<'_, '_> {
     fn leaf(&mut self, leaf: &[u8]) -> Result<(), Stop> {
         let (index, hash) = (self.here(), leaf_hash(leaf));
         if self.published.contains(index) {
-            let published = self.audit.history.as_ref().and_then(|history| history.leaf(index));
-            if let Some(published) = published.filter(|published| **published != hash) {
+            let history = self.audit.history.as_ref();
+            let published = history.map(|history| history.leaf(index)).transpose()?.flatten();
+            if let Some(published) = published.filter(|published| *published != hash) {
                 let detail = match entry::check(index, leaf, &self.event_key) {
                     Ok(_) => {
                         format!("another event than the published one: expected leaf hash {published}, got {hash}")

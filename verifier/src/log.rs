@@ -14,6 +14,7 @@ pub(crate) mod history;
 pub(crate) mod site;
 pub(crate) mod tiles;
 pub(crate) mod walk;
+pub(crate) mod witnessed;
 
 use std::ops::ControlFlow;
 use std::path::Path;
@@ -26,6 +27,7 @@ use audit::Audit;
 use genesis::Identity;
 use head::Head;
 use walk::Task;
+use witnessed::Witnessed;
 
 use crate::journal;
 use crate::replay::Replay;
@@ -49,7 +51,7 @@ pub(crate) fn run(command: CommandName, location: &Location, options: &Options<'
     report.key_pinned = options.trust.is_pinned();
     report.root_pinned = options.root.is_some();
     let findings = match establish(location.site.as_ref(), options, &mut report) {
-        Ok((identity, head)) => examine(location, options, &identity, head, &mut report),
+        Ok((identity, head, witnessed)) => examine(location, options, &identity, head, witnessed.as_ref(), &mut report),
         Err(finding) => vec![finding],
     };
     report.conclude(findings);
@@ -58,7 +60,12 @@ pub(crate) fn run(command: CommandName, location: &Location, options: &Options<'
 }
 
 /// Who the log is, and the head that everything below is measured by.
-fn establish(site: &dyn Source, options: &Options<'_>, report: &mut Report) -> Result<(Identity, Head), Finding> {
+fn establish(
+    site: &dyn Source,
+    options: &Options<'_>,
+    report: &mut Report,
+) -> Result<(Identity, Head, Option<Witnessed>), Finding> {
+    let witnessed = Witnessed::read(site)?;
     let note = read_checkpoint(site)?;
     report.size = head::readable_size(&note);
     let note = head::text(&note)?;
@@ -76,7 +83,7 @@ fn establish(site: &dyn Source, options: &Options<'_>, report: &mut Report) -> R
         None => head::open(note, &options.trust, Some(&identity.checkpoint))?,
     };
     identity.check(&head.key, options.root.as_ref())?;
-    Ok((identity, head))
+    Ok((identity, head, witnessed))
 }
 
 /// The signed note of a site.
@@ -112,6 +119,7 @@ fn examine(
     options: &Options<'_>,
     identity: &Identity,
     head: Head,
+    witnessed: Option<&Witnessed>,
     report: &mut Report,
 ) -> Vec<Finding> {
     let site = location.site.as_ref();
@@ -121,7 +129,7 @@ fn examine(
         CommandName::Replay => Replay::new(site, identity, &mut findings),
         CommandName::Log | CommandName::Receipt | CommandName::Consistency => None,
     };
-    let keep_history = location.journal.is_some() || replay.is_some();
+    let keep_history = location.journal.is_some() || replay.is_some() || witnessed.is_some();
     let mut audit = Audit::new(site, identity, size, keep_history, replay);
     let mut stop = None;
     let task = Task { site, size, event_key: &identity.event, threads: options.thread_count() };
@@ -145,6 +153,9 @@ fn examine(
         Some(folder) => examine_journal(folder, identity, &mut audit, site_holds, &mut findings, report),
         None => true,
     };
+    if let (Some(witnessed), Some(history)) = (witnessed, &audit.history) {
+        findings.extend(witnessed.check(&head.key, history, site_holds && journal_holds).err());
+    }
     audit.finish(site_holds && journal_holds, &mut findings, report);
     report.witnessed = head.unmet.is_none() && !head.witnesses.is_empty();
     report.witnesses = head.witnesses;

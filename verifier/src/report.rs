@@ -141,7 +141,9 @@ pub struct Attested {
 /// The journal of a data folder.
 #[derive(Clone, Debug, Default, PartialEq, Eq, Serialize)]
 pub struct Journal {
-    /// Its leaves, each equal to the published one.
+    /// The first leaf that it has: those before it were given up, and are in the site's bundles only.
+    pub first: LeafIndex,
+    /// Its leaves from there on, each equal to the published one.
     pub events: u64,
     /// Leaves that were committed after the published head: a valid chain, but under no signed head yet.
     pub beyond_published_head: u64,

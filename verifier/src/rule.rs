@@ -48,6 +48,8 @@ rules! {
     CheckpointKey = "checkpoint_key", Invalid;
     /// Fewer witnesses signed the head than the trust policy asks for.
     Quorum = "quorum_not_met", Insufficient;
+    /// The head beside it that witnesses signed is not one that this log had.
+    WitnessedHead = "witnessed_head", Invalid;
 
     // Entries and tiles.
     /// There is no genesis to take the log's keys from.
@@ -134,6 +136,8 @@ rules! {
     ProjectionDigest = "projection_digest", Invalid;
     /// A read model that this build does not know.
     ProjectionUnknown = "projection_unknown", Insufficient;
+    /// A read model's digest is attested for a moment so long ago that this verifier has forgotten it.
+    ProjectionOld = "projection_old", Insufficient;
 
     // Receipts and pairs of checkpoints.
     /// The file is no receipt.

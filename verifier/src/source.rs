@@ -69,6 +69,8 @@ impl std::error::Error for SourceError {}
 
 /// The path of the checkpoint below a site's root.
 pub(crate) const CHECKPOINT: &str = "checkpoint";
+/// The path of the head that witnesses signed, where there is one.
+pub(crate) const WITNESSED: &str = "witnessed/checkpoint";
 
 /// A log to verify: its site, and its journal if the data folder itself is at hand.
 pub struct Location {

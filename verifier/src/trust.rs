@@ -1,13 +1,11 @@
 //! Whom to believe: pinned keys, or a trust policy; without either, nobody.
 
-pub mod policy;
-
 use std::num::NonZero;
 
 use proof::VerifierKey;
 use proof::note::KeyKind;
 
-pub use policy::{TrustPolicy, TrustPolicyError};
+pub use proof::policy::{self, TrustPolicy, TrustPolicyError};
 
 /// Where trust in a log's checkpoint key comes from.
 #[derive(Clone, Debug, Default)]

@@ -41,7 +41,7 @@ fn log(app: &App, published_age: Option<std::time::Duration>, text: &mut Text) {
     text.gauge("countersign_log_size", "Events in the log.", size);
     let age = app.ledger.metrics().head_age();
     text.seconds("countersign_head_age_seconds", "Time since the last commit, or since the start.", age);
-    let published = app.ledger.published().get();
+    let published = app.ledger.published_size().get();
     text.gauge("countersign_published_size", "Events under the published checkpoint.", published);
     if let Some(age) = published_age {
         let help = "Time since the published checkpoint was written.";
@@ -50,7 +50,18 @@ fn log(app: &App, published_age: Option<std::time::Duration>, text: &mut Text) {
     text.gauge("countersign_read_models_position", "Events that the read models have folded.", position);
     let lag = size.saturating_sub(position);
     text.gauge("countersign_read_models_lag_events", "Events that the read models are behind.", lag);
-    let up = u64::from(app.ledger.stopped().is_none());
+    let metrics = app.ledger.metrics();
+    text.counter(
+        "countersign_bundles_scrubbed_total",
+        "Bundles of old events read again since the start.",
+        metrics.bundles_scrubbed(),
+    );
+    text.counter(
+        "countersign_files_mended_total",
+        "Files of the site that were wrong and made again.",
+        metrics.files_mended(),
+    );
+    let up = u64::from(app.ledger.stopped().is_none() && app.ledger.damaged().is_none());
     text.gauge("countersign_writer_up", "Whether the writer takes commands.", up);
 }
 

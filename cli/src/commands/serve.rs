@@ -1,11 +1,14 @@
 //! `countersign up`, `countersign serve`.
 
+use crate::cosigning::{WitnessArguments, Witnesses};
 use crate::data_folder::{self, Founding, OpenFolder, Problem};
 use crate::output::{could_not, print_line};
+use crate::scrubbing::ScrubArguments;
 use crate::server::{self, Server, ServerOptions};
 use clap::Args;
 use domain::event::ledger::Profile;
 use domain::event::runner::NewRunner;
+use ledger::Publish;
 use ledger::keys::KeyFolder;
 use std::path::{Path, PathBuf};
 use std::process::{Child, ExitCode, Stdio};
@@ -25,9 +28,15 @@ pub(crate) struct ServeArguments {
     /// Events after which the read models' digests are stated in the log
     #[arg(long, value_name = "N", default_value_t = 1000)]
     attest_every: u64,
+    #[command(flatten)]
+    witnesses: WitnessArguments,
+    #[command(flatten)]
+    scrub: ScrubArguments,
     /// Print nothing but errors
     #[arg(long)]
     quiet: bool,
+    #[command(flatten)]
+    sizes: data_folder::Sizes,
 }
 
 /// Options of `up`.
@@ -72,7 +81,8 @@ async fn serve_until_told(arguments: &ServeArguments, project: Option<PathBuf>) 
     let say = |text: &str| {
         if arguments.quiet { Ok(()) } else { print_line(text) }
     };
-    let mut folder = open_or_create(dir, arguments.quiet)?;
+    let witnesses = arguments.witnesses.read()?;
+    let mut folder = open_or_create(arguments, Witnesses::publish(witnesses.as_ref()))?;
     let runner = match &project {
         Some(project) => Some(prepare_runner(dir, project, &mut folder)?),
         None => None,
@@ -81,6 +91,7 @@ async fn serve_until_told(arguments: &ServeArguments, project: Option<PathBuf>) 
         listen: arguments.listen.clone(),
         open_reads: arguments.open_reads,
         attest_every: arguments.attest_every,
+        witnesses,
     };
     let server = Server::start(dir, folder, &options).await?;
     let head = server.ledger.head();
@@ -92,6 +103,7 @@ async fn serve_until_told(arguments: &ServeArguments, project: Option<PathBuf>) 
     ))
     .map_err(|e| e.to_string())?;
     say(&format!("listening on {}", server.url())).map_err(|e| e.to_string())?;
+    let scrubber = arguments.scrub.start(&server.ledger)?;
     let mut child = match runner {
         Some(runner) => Some(runner.start(&server.url())?),
         None => None,
@@ -102,14 +114,18 @@ async fn serve_until_told(arguments: &ServeArguments, project: Option<PathBuf>) 
     if let Some(child) = &mut child {
         stop_child(child);
     }
+    if let Some(scrubber) = scrubber {
+        scrubber.stop();
+    }
     server.stop().await?;
     ended
 }
 
-fn open_or_create(dir: &Path, quiet: bool) -> Result<OpenFolder, Problem> {
+fn open_or_create(arguments: &ServeArguments, publish: Publish) -> Result<OpenFolder, Problem> {
+    let (dir, sizes) = (arguments.data.as_path(), arguments.sizes);
     let from_environment = data_folder::admin_key_from_environment();
     if data_folder::exists(dir) {
-        let mut folder = data_folder::open(dir)?;
+        let mut folder = data_folder::open_as(dir, publish, sizes)?;
         if let Some(key) = from_environment {
             server::ensure_admin_key(dir, &mut folder, &key)?;
         }
@@ -120,8 +136,8 @@ fn open_or_create(dir: &Path, quiet: bool) -> Result<OpenFolder, Problem> {
         None => (data_folder::new_api_key()?, true),
     };
     let founding = Founding { profile: Profile::Dev, root: None, origin: None, admin_key: &key };
-    let folder = data_folder::create(dir, &founding)?;
-    if !quiet {
+    let folder = data_folder::create_as(dir, &founding, publish, sizes)?;
+    if !arguments.quiet {
         let note = format!(
             "made a `dev` ledger in {}: its root key lies beside the data, in {}",
             dir.display(),
@@ -215,7 +231,7 @@ async fn wait(stop: impl Future<Output = ()>, server: &Server, child: &mut Optio
 }
 
 /// Resolves when somebody asks the process to end. From this call on no such request is missed.
-fn told_to_stop() -> Result<impl Future<Output = ()>, Problem> {
+pub(crate) fn told_to_stop() -> Result<impl Future<Output = ()>, Problem> {
     use tokio::signal::unix::{SignalKind, signal};
     let mut terminate = signal(SignalKind::terminate()).map_err(|e| e.to_string())?;
     let mut interrupt = signal(SignalKind::interrupt()).map_err(|e| e.to_string())?;

@@ -10,7 +10,7 @@ use domain::event::approval::{Answer, Challenge, Verb};
 use domain::event::decision::DecisionRecorded;
 use domain::event::job::{Job, JobLeased, LeaseRequest};
 use domain::event::key::{NewKey, Scope};
-use domain::event::ledger::{Genesis, Profile};
+use domain::event::ledger::{Genesis, Profile, Restoration};
 use domain::event::proposal::{Finding, Proposal, Seed};
 use domain::event::runner::NewRunner;
 use domain::event::{Event, EventData, PrincipalKind};
@@ -159,6 +159,18 @@ impl World {
         authored::sign(kind, ORIGIN, head, body, key).unwrap()
     }
 
+    /// What root says of a copy of all there is.
+    pub(crate) fn restoration(&self, known: Option<String>) -> Restoration {
+        let size = self.state.size();
+        Restoration { size, root: sha256(&size.get().to_be_bytes()), known, why: "the disk is gone".into() }
+    }
+
+    /// The command that goes with it.
+    pub(crate) fn restored(&self, restoration: &Restoration) -> Command {
+        let authored = self.signed(StatementKind::Restoration, restoration, &self.root);
+        Command::RestoreLedger { restoration: restoration.clone(), authored }
+    }
+
     /// Lets time pass.
     pub(crate) fn pass_minutes(&mut self, minutes: u64) {
         self.now = self.now.plus_ms(minutes * 60_000);
@@ -201,7 +213,7 @@ impl World {
         for one in sealed {
             self.check_event(one);
             let event = Event::parse(&one.payload).expect("what is written can be read");
-            assert_eq!(event, one.event, "what is read is what was written");
+            assert_eq!(event, *one.event, "what is read is what was written");
             self.folded.apply(&event, sha256(&one.payload)).expect("recovery folds what was written");
             self.thawed.apply(&event, sha256(&one.payload)).expect("a state that was frozen goes on");
             self.views.apply(&event);

@@ -13,14 +13,13 @@
 //! stands in the snapshot, which is signed. So a run is checked where it is read, and never read as a whole.
 
 use super::bloom::Bloom;
+use crate::disk::{Access, Disk, DiskFile};
 use crate::durable::{IoError, Mode, Staging};
 use crate::width::{in_memory, on_disk};
 use domain::state::closed::{Closed, ClosedKey, End, KEY_BYTES};
 use proof::hash::{Hash, sha256};
 use proof::index::LeafIndex;
-use std::fs::File;
 use std::io::{self, Write};
-use std::os::unix::fs::FileExt;
 use std::path::{Path, PathBuf};
 
 const PAGE_BYTES: usize = 4096;
@@ -38,7 +37,7 @@ pub(super) type Record = (ClosedKey, Closed);
 #[derive(Debug)]
 pub(super) struct Run {
     path: PathBuf,
-    file: File,
+    file: Box<dyn DiskFile>,
     count: u64,
     digest: Hash,
     bloom: Bloom,
@@ -103,17 +102,17 @@ impl Run {
             (None, Err(error)) => Err(error.into()),
             (None, Ok(())) => {
                 batch.commit()?;
-                Self::open(path, None)
+                Self::open(&**staging.disk(), path, None)
             }
         }
     }
 
     /// Opens a run, which must have this digest. Without one the run's own is taken: only for one just written.
-    pub(super) fn open(path: &Path, expected: Option<Hash>) -> Result<Self, RunError> {
+    pub(super) fn open(disk: &dyn Disk, path: &Path, expected: Option<Hash>) -> Result<Self, RunError> {
         let damaged = || RunError::Damaged(path.to_path_buf());
         let io = |doing| IoError::at(doing, path);
-        let file = File::open(path).map_err(io("open"))?;
-        let length = file.metadata().map_err(io("look at"))?.len();
+        let file = disk.open(path, Access::Read).map_err(io("open"))?;
+        let length = file.length().map_err(io("look at"))?;
         let trailer_at = length.checked_sub(on_disk(TRAILER_BYTES)).ok_or_else(damaged)?;
         let mut trailer = [0; TRAILER_BYTES];
         file.read_exact_at(&mut trailer, trailer_at).map_err(io("read"))?;

@@ -8,7 +8,7 @@ use std::path::{Path, PathBuf};
 use proof::{Hash, sha256};
 
 use super::{ContentError, check_length, check_room};
-use crate::durable::{self, Mode, Staging, ensure_dir};
+use crate::durable::{self, Mode, Staging};
 use crate::width::on_disk;
 
 /// The store. Clones share it.
@@ -22,25 +22,29 @@ impl BlobStore {
     /// Opens the store under `data_dir`.
     pub fn open(data_dir: &Path, staging: Staging) -> Result<Self, ContentError> {
         let root = data_dir.join("public").join("blob");
-        ensure_dir(&root, Mode::Public)?;
+        staging.ensure_dir(&root, Mode::Public)?;
         Ok(Self { root, staging })
     }
 
     /// Stores a blob durably, and returns its name. Storing it again changes nothing.
     pub fn put(&self, bytes: &[u8]) -> Result<Hash, ContentError> {
         check_length(bytes)?;
-        check_room(&self.root, on_disk(bytes.len()))?;
+        check_room(&**self.staging.disk(), &self.root, on_disk(bytes.len()))?;
         let name = sha256(bytes);
-        if !matches!(self.get(&name), Ok(Some(_))) {
-            self.staging.write(&self.path(&name), bytes, Mode::Public)?;
+        let (mut batch, path) = (self.staging.batch(Mode::Public), self.path(&name));
+        if matches!(self.get(&name), Ok(Some(_))) {
+            batch.keep(&path);
+        } else {
+            batch.add(&path, &[bytes])?;
         }
+        batch.commit()?;
         Ok(name)
     }
 
     /// A blob, if there is one of that name. What is returned has that digest.
     pub fn get(&self, name: &Hash) -> Result<Option<Vec<u8>>, ContentError> {
         let file = self.path(name);
-        match durable::read(&file)? {
+        match durable::read(&**self.staging.disk(), &file)? {
             Some(bytes) if sha256(&bytes) != *name => Err(ContentError::Damaged { file }),
             found => Ok(found),
         }
@@ -48,7 +52,7 @@ impl BlobStore {
 
     /// The names of all blobs.
     pub fn names(&self) -> Result<Vec<Hash>, ContentError> {
-        let names = durable::list(&self.root)?;
+        let names = durable::list(&**self.staging.disk(), &self.root)?;
         Ok(names.iter().filter_map(|name| name.parse().ok()).collect())
     }
 

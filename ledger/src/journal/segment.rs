@@ -13,9 +13,7 @@ mod prepare;
 mod reader;
 mod recovery;
 
-use std::fs::{self, File, OpenOptions};
 use std::io;
-use std::os::unix::fs::FileExt;
 use std::path::{Path, PathBuf};
 use std::sync::Arc;
 use std::sync::atomic::AtomicBool;
@@ -24,11 +22,13 @@ use proof::merkle::Frontier;
 use proof::{Hash, LeafIndex, TreeSize, sha256};
 
 use super::{AppendError, Frame, Journal, JournalReader, LeafVisitor, OpenError};
-use crate::durable::{IoError, Mode, ensure_dir, sync_dir};
+use crate::disk::{Access, Disk, DiskFile, RealDisk, write_all_at};
+use crate::durable::{IoError, Mode, ensure_dir, sync_dir, sync_name};
 use crate::lock::DirLock;
 use crate::width::on_disk;
 use format::{HEADER_BYTES, SegmentHeader};
 use map::{Map, SegmentMap};
+pub use prepare::Prepare;
 pub(crate) use prepare::fill;
 use prepare::{Prepared, Preparer, capacity_for};
 use reader::SegmentReader;
@@ -50,6 +50,10 @@ pub struct Options {
     /// first leaf, see [`first_kept`]. Frames before its size are not visited, and segments before it
     /// not read; its root must be the one in the journal. Empty: everything is read.
     pub resume: Frontier,
+    /// The disk that has the data folder.
+    pub disk: Arc<dyn Disk>,
+    /// When segments are prepared.
+    pub prepare: Prepare,
 }
 
 /// A journal that has been opened.
@@ -79,12 +83,13 @@ pub struct Torn {
 /// The writer. Holds the lock on the data directory.
 #[derive(Debug)]
 pub struct SegmentJournal {
+    disk: Arc<dyn Disk>,
     dir: PathBuf,
     origin: Hash,
     segment_bytes: u64,
     map: Arc<Map>,
     preparer: Preparer,
-    file: File,
+    file: Box<dyn DiskFile>,
     path: PathBuf,
     capacity: u64,
     /// Where the next frame goes.
@@ -107,6 +112,8 @@ impl Options {
             first_segment_bytes: 4 * 1024 * 1024,
             must_reach: TreeSize::ZERO,
             resume: Frontier::new(),
+            disk: Arc::new(RealDisk),
+            prepare: Prepare::Ahead,
         }
     }
 
@@ -120,7 +127,7 @@ impl SegmentJournal {
     ///
     /// A frame's leaves are visited after its checksum and its root have been verified.
     pub fn open(data_dir: &Path, options: &Options, visit: &mut LeafVisitor<'_>) -> Result<Opened, OpenError> {
-        Self::open_locked(DirLock::acquire(data_dir)?, data_dir, options, visit)
+        Self::open_locked(options.disk.lock(data_dir)?, data_dir, options, visit)
     }
 
     /// The same for whoever has locked `data_dir` already.
@@ -130,8 +137,14 @@ impl SegmentJournal {
         options: &Options,
         visit: &mut LeafVisitor<'_>,
     ) -> Result<Opened, OpenError> {
+        let disk = &options.disk;
         let dir = data_dir.join("journal");
-        ensure_dir(&dir, Mode::Private)?;
+        ensure_dir(&**disk, &dir, Mode::Private)?;
+        // What is seen here need not be durable: whoever made it may have failed, or been killed, before
+        // the sync. Frames are about to be believed, and others written behind them.
+        sync_name(&**disk, data_dir)?;
+        sync_dir(&**disk, data_dir)?;
+        sync_dir(&**disk, &dir)?;
         let recovery::Recovered { mut segments, frontier, torn } = recovery::recover(&dir, options, visit)?;
         let origin = options.origin_digest();
         let last = if let Some(last) = segments.last() {
@@ -141,13 +154,13 @@ impl SegmentJournal {
             segments.push(first.clone());
             first
         };
-        let file =
-            OpenOptions::new().read(true).write(true).open(&last.path).map_err(IoError::at("open", &last.path))?;
+        let file = disk.open(&last.path, Access::Write).map_err(IoError::at("open", &last.path))?;
         let journal = Self {
             origin,
             segment_bytes: options.segment_bytes,
             map: Arc::new(Map::new(segments, frontier.size())),
-            preparer: Preparer::start(&dir)?,
+            preparer: Preparer::start(disk, &dir, options.prepare)?,
+            disk: Arc::clone(disk),
             dir,
             file,
             capacity: last.capacity,
@@ -174,7 +187,7 @@ impl SegmentJournal {
             root_before: self.root,
             capacity: prepared.capacity,
         };
-        let segment = put_into_place(&self.dir, &prepared, &header).map_err(|error| self.poison(error))?;
+        let segment = put_into_place(&*self.disk, &self.dir, &prepared, &header).map_err(|error| self.poison(error))?;
         self.file = prepared.file;
         self.path.clone_from(&segment.path);
         self.capacity = segment.capacity;
@@ -240,44 +253,49 @@ impl Journal for SegmentJournal {
             return Ok(());
         }
         while let Some(segment) = self.map.take_first(upto.min(self.size)) {
-            if let Err(error) = fs::remove_file(&segment.path) {
+            if let Err(error) = self.disk.remove_file(&segment.path) {
                 let error = IoError::at("give up", &segment.path)(error);
                 self.map.put_back(segment);
                 return Err(error);
             }
             // Before the next one goes: were that to reach the disk first, there would be a gap.
-            sync_dir(&self.dir).inspect_err(|_| self.keeps_all = true)?;
+            sync_dir(&*self.disk, &self.dir).inspect_err(|_| self.keeps_all = true)?;
         }
         Ok(())
     }
 
     fn reader(&self) -> Arc<dyn JournalReader> {
-        Arc::new(SegmentReader::new(Arc::clone(&self.map)))
+        Arc::new(SegmentReader::new(Arc::clone(&self.disk), Arc::clone(&self.map)))
     }
 }
 
 /// The first leaf that the journal under `data_dir` still has, `None` if there is no journal. Looks at
 /// names only, takes no lock and changes nothing.
-pub fn first_kept(data_dir: &Path) -> Result<Option<LeafIndex>, OpenError> {
-    recovery::first_kept(&data_dir.join("journal"))
+pub fn first_kept(disk: &dyn Disk, data_dir: &Path) -> Result<Option<LeafIndex>, OpenError> {
+    recovery::first_kept(disk, &data_dir.join("journal"))
 }
 
 fn first_segment(dir: &Path, origin: Hash, options: &Options) -> Result<SegmentMap, IoError> {
     let bytes = options.first_segment_bytes.min(options.segment_bytes);
     let capacity = capacity_for(bytes.max(on_disk(HEADER_BYTES)));
-    let prepared = prepare::prepare(dir, capacity, &AtomicBool::new(false))?;
+    let prepared = prepare::prepare(&*options.disk, dir, capacity, &AtomicBool::new(false))?;
     let header = SegmentHeader { origin, first: LeafIndex::default(), root_before: Frontier::new().root(), capacity };
-    put_into_place(dir, &prepared, &header)
+    put_into_place(&*options.disk, dir, &prepared, &header)
 }
 
 /// Gives a prepared segment its header and then its name, each durable before the next step.
-fn put_into_place(dir: &Path, prepared: &Prepared, header: &SegmentHeader) -> Result<SegmentMap, IoError> {
+fn put_into_place(
+    disk: &dyn Disk,
+    dir: &Path,
+    prepared: &Prepared,
+    header: &SegmentHeader,
+) -> Result<SegmentMap, IoError> {
     let at = |doing| IoError::at(doing, &prepared.path);
-    prepared.file.write_all_at(&header.encode(), 0).map_err(at("write the header of"))?;
+    write_all_at(&*prepared.file, &header.encode(), 0).map_err(at("write the header of"))?;
     prepared.file.sync_data().map_err(at("sync"))?;
     let path = dir.join(format!("{:020}.seg", header.first.get()));
-    fs::rename(&prepared.path, &path).map_err(at("rename"))?;
-    sync_dir(dir)?;
+    disk.rename(&prepared.path, &path).map_err(at("rename"))?;
+    sync_dir(disk, dir)?;
     Ok(SegmentMap::empty(path, header.first, header.capacity))
 }
 

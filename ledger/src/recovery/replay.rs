@@ -46,7 +46,7 @@ impl Replay {
             frontier: Frontier::new(),
             discarded: Vec::new(),
         };
-        let first = segment::first_kept(data_dir).map_err(OpenError::Journal)?;
+        let first = segment::first_kept(&**staging.disk(), data_dir).map_err(OpenError::Journal)?;
         for size in snapshots.sizes()? {
             // What the journal has given up since then, it cannot add.
             if first.is_some_and(|first| size.get() < first.get()) {
@@ -73,7 +73,9 @@ impl Replay {
             let number = self.frontier.size().get() / u64::from(TILE_WIDTH);
             let index = self.frontier.size().next_index();
             let missing = || OpenError::Site(TreeError::Missing { index });
-            let leaves = stored_bundle(&self.data_dir, number).map_err(OpenError::Site)?.ok_or_else(missing)?;
+            let leaves = stored_bundle(&**self.staging.disk(), &self.data_dir, number)
+                .map_err(OpenError::Site)?
+                .ok_or_else(missing)?;
             let wanted = in_memory(first.get() - index.get());
             for (leaf, index) in leaves.iter().take(wanted).zip(index.get()..).map(|(l, i)| (l, LeafIndex::new(i))) {
                 self.frontier.push(leaf_hash(leaf));

@@ -13,7 +13,8 @@ use super::read::{read_bundle, read_tile};
 use super::sources::check_sources;
 use super::write::Existing;
 use super::{FULL, LeafBytes, SiteWriter, TileTree, TreeError};
-use crate::durable::{self, IoError, Mode, Staging, ensure_dir};
+use crate::disk::Disk;
+use crate::durable::{self, IoError, Mode, Staging};
 use crate::journal::JournalReader;
 use crate::tiles::Tile;
 use crate::width::on_disk;
@@ -87,8 +88,8 @@ impl SiteReport {
 }
 
 /// The checkpoint that is published under `data_dir`, as it is: a signed note, or anything else.
-pub fn published_note(data_dir: &Path) -> Result<Option<String>, IoError> {
-    let bytes = durable::read(&data_dir.join("public").join("checkpoint"))?;
+pub fn published_note(disk: &dyn Disk, data_dir: &Path) -> Result<Option<String>, IoError> {
+    let bytes = durable::read(disk, &data_dir.join("public").join("checkpoint"))?;
     Ok(bytes.map(|bytes| String::from_utf8_lossy(&bytes).into_owned()))
 }
 
@@ -105,7 +106,10 @@ impl TileTree {
     ///
     /// A journal that itself leads to another root than the checkpoint is [`TreeError::Forked`].
     pub fn open(data_dir: &Path, staging: &Staging, source: &SiteSource<'_>) -> Result<OpenedSite, TreeError> {
-        ensure_dir(&data_dir.join("public"), Mode::Public)?;
+        let public = data_dir.join("public");
+        staging.ensure_dir(&public, Mode::Public)?;
+        // A checkpoint that is read again and again must not be gone after a crash.
+        durable::sync_dir(&**staging.disk(), &public)?;
         let published = source.published.map_or(TreeSize::ZERO, |checkpoint| checkpoint.size);
         if published > source.frontier.size() {
             return Err(TreeError::Shrinking { old: published, new: source.frontier.size() });
@@ -178,7 +182,7 @@ impl TileTree {
         let mut unwritten = 0;
         while self.size().get() < first {
             let file = self.bundle_path(self.size().get() / FULL, TILE_WIDTH)?;
-            let leaves: Vec<LeafBytes> = read_bundle(&file)?;
+            let leaves: Vec<LeafBytes> = read_bundle(self.disk(), &file)?;
             let hashes: Vec<_> = leaves.iter().map(|leaf| leaf_hash(leaf)).collect();
             self.append(&leaves, &hashes);
             check_published(self.size())?;
@@ -204,8 +208,10 @@ impl TileTree {
         self.edge_mut().set_published(published.get());
         let mut batch = self.staging.batch(Mode::Public);
         for (path, bytes) in self.partial_files(published)? {
-            let found = durable::read(&path)?;
-            if found.as_deref() != Some(&bytes) {
+            let found = durable::read(self.disk(), &path)?;
+            if found.as_deref() == Some(&bytes) {
+                batch.keep(&path);
+            } else {
                 report.note(&path, found.is_some(), published);
                 batch.add(&path, &[&bytes])?;
             }
@@ -228,7 +234,7 @@ fn resume(tree: &TileTree, published: TreeSize) -> Result<Edge, TreeError> {
             tiles.push(Tile::new());
         }
         let file = tree.tile_path((tile.level(), tile.index()), tile.width())?;
-        let found = read_tile(&file)?;
+        let found = read_tile(tree.disk(), &file)?;
         if found.hashes().len() != usize::from(tile.width()) {
             return Err(TreeError::Damaged { file });
         }

@@ -10,6 +10,7 @@ use proof::{Hash, LeafIndex, TreeSize};
 
 use super::edge::Leaves;
 use super::{FULL, LeafBytes, TileTree, TreeError};
+use crate::disk::Disk;
 use crate::durable;
 use crate::journal::ReadError;
 use crate::tiles::{Tile, TileId};
@@ -86,7 +87,7 @@ impl TileTree {
 
     fn bundle_from_disk(&self, bundle: u64) -> Result<(Arc<Vec<LeafBytes>>, Option<PathBuf>), TreeError> {
         let file = self.bundle_path(bundle, TILE_WIDTH)?;
-        let leaves = read_bundle(&file)?;
+        let leaves = read_bundle(self.disk(), &file)?;
         Ok((Arc::new(leaves), Some(file)))
     }
 
@@ -117,7 +118,7 @@ impl TileTree {
             return Ok(tile);
         }
         let file = self.tile_path(id, TILE_WIDTH)?;
-        let tile = read_tile(&file)?;
+        let tile = read_tile(self.disk(), &file)?;
         // The recursion ends at the edge: every level is one nearer to the root.
         let expected = self.tile_root(id)?;
         if tile.root() != Some(expected) {
@@ -143,9 +144,9 @@ impl TileTree {
 }
 
 /// A tile as it is on disk, not checked against anything.
-pub(super) fn read_tile(file: &Path) -> Result<Tile, TreeError> {
+pub(super) fn read_tile(disk: &dyn Disk, file: &Path) -> Result<Tile, TreeError> {
     let damaged = || TreeError::Damaged { file: file.to_path_buf() };
-    let bytes = durable::read(file)?.ok_or_else(damaged)?;
+    let bytes = durable::read(disk, file)?.ok_or_else(damaged)?;
     let hashes = decode_tile(&bytes).map_err(|_| damaged())?;
     Ok(Tile::from_hashes(&hashes))
 }
@@ -153,18 +154,18 @@ pub(super) fn read_tile(file: &Path) -> Result<Tile, TreeError> {
 /// The leaves of a full bundle of the site under `data_dir`, not checked against anything; `None` if
 /// there is no such bundle. For whoever replays a log from its start when the journal has given its
 /// own beginning up, and checks the root that the leaves lead to.
-pub fn stored_bundle(data_dir: &Path, number: u64) -> Result<Option<Vec<LeafBytes>>, TreeError> {
+pub fn stored_bundle(disk: &dyn Disk, data_dir: &Path, number: u64) -> Result<Option<Vec<LeafBytes>>, TreeError> {
     let file = data_dir.join("public").join(BundleCoord::new(number, TILE_WIDTH)?.path());
-    match read_bundle(&file) {
-        Err(TreeError::Damaged { .. }) if durable::read(&file)?.is_none() => Ok(None),
+    match read_bundle(disk, &file) {
+        Err(TreeError::Damaged { .. }) if durable::read(disk, &file)?.is_none() => Ok(None),
         read => read.map(Some),
     }
 }
 
 /// A full bundle as it is on disk, not checked against anything.
-pub(super) fn read_bundle(file: &Path) -> Result<Vec<LeafBytes>, TreeError> {
+pub(super) fn read_bundle(disk: &dyn Disk, file: &Path) -> Result<Vec<LeafBytes>, TreeError> {
     let damaged = || TreeError::Damaged { file: file.to_path_buf() };
-    let bytes = durable::read(file)?.ok_or_else(damaged)?;
+    let bytes = durable::read(disk, file)?.ok_or_else(damaged)?;
     let entries = full_bundle(&bytes).ok_or_else(damaged)?;
     Ok(entries.into_iter().map(|entry| Arc::new(entry.to_vec())).collect())
 }

@@ -104,7 +104,7 @@ impl TileTree {
         let expected = self.expected_root((0, bundle), flaws)?;
         let file = self.bundle_path(bundle, TILE_WIDTH)?;
         let good = |bytes: &[u8]| tile_over(bytes).filter(|tile| tile.root() == Some(expected));
-        if let Some(tile) = durable::read(&file)?.as_deref().and_then(good) {
+        if let Some(tile) = durable::read(self.disk(), &file)?.as_deref().and_then(good) {
             return Ok(tile);
         }
         let offered = spare.bundle(bundle).unwrap_or_else(|error| {
@@ -149,14 +149,15 @@ impl TileTree {
         let file = self.tile_path(id, TILE_WIDTH)?;
         let Some(level) = level.checked_sub(1) else {
             let file = self.bundle_path(index, TILE_WIDTH)?;
-            let tile = durable::read(&file)?.as_deref().and_then(tile_over);
+            let tile = durable::read(self.disk(), &file)?.as_deref().and_then(tile_over);
             return tile.ok_or(TreeError::Damaged { file });
         };
-        let stored = read_tile(&file).unwrap_or_default();
+        let stored = read_tile(self.disk(), &file).unwrap_or_default();
         let mut tile = Tile::new();
         for (number, at) in (index.saturating_mul(FULL)..).zip(0..in_memory(FULL)) {
             let here = stored.hashes().get(at).copied();
-            let below = read_tile(&self.tile_path((level, number), TILE_WIDTH)?).ok().and_then(|tile| tile.root());
+            let below =
+                read_tile(self.disk(), &self.tile_path((level, number), TILE_WIDTH)?).ok().and_then(|tile| tile.root());
             let mut hash = below;
             if hash.is_none() || here != below {
                 let leaves = self.tile_from_witnesses((level, number)).ok().and_then(|tile| tile.root());
@@ -179,7 +180,7 @@ impl TileTree {
         let first = index.saturating_mul(FULL);
         for number in first..first.saturating_add(FULL) {
             let file = self.tile_path((level.saturating_sub(1), number), TILE_WIDTH)?;
-            let below = read_tile(&file)?;
+            let below = read_tile(self.disk(), &file)?;
             tile.push(below.root().ok_or(TreeError::Damaged { file })?);
         }
         Ok(tile)
@@ -201,7 +202,7 @@ impl TileTree {
     }
 
     fn replace(&self, file: &Path, bytes: &[u8], flaws: &mut Vec<Flaw>) -> Result<(), TreeError> {
-        let found = durable::read(file)?;
+        let found = durable::read(self.disk(), file)?;
         if found.as_deref() == Some(bytes) {
             return Ok(());
         }

@@ -29,7 +29,7 @@ pub(super) fn check_sources(tree: &TileTree, source: &SiteSource<'_>) -> Result<
     }
     let mut roots = Vec::new();
     for bundle in 0..first.div_ceil(FULL) {
-        let leaves = read_bundle(&tree.bundle_path(bundle, TILE_WIDTH)?)?;
+        let leaves = read_bundle(tree.disk(), &tree.bundle_path(bundle, TILE_WIDTH)?)?;
         let hashes: Vec<_> = leaves.iter().map(|leaf| leaf_hash(leaf)).collect();
         for hash in &hashes {
             walk.push(*hash);
@@ -106,7 +106,7 @@ fn find_damaged(tree: &TileTree, source: &SiteSource<'_>, roots: &[Hash]) -> Res
 
 /// The roots of the stored tiles over the bundles; where one cannot be read, the bundle's own.
 fn tile_roots(tree: &TileTree, roots: &[Hash]) -> Vec<Hash> {
-    let stored = |number| read_tile(&tree.tile_path((0, number), TILE_WIDTH).ok()?).ok()?.root();
+    let stored = |number| read_tile(tree.disk(), &tree.tile_path((0, number), TILE_WIDTH).ok()?).ok()?.root();
     (0..).zip(roots).map(|(number, root)| stored(number).unwrap_or(*root)).collect()
 }
 
@@ -117,7 +117,8 @@ fn upper_hashes(tree: &TileTree, source: &SiteSource<'_>, roots: &[Hash]) -> Vec
     let mut hashes = Vec::with_capacity(roots.len());
     for (number, below) in (0..).zip(roots.chunks(in_memory(FULL))) {
         let width = partial.as_ref().filter(|tile| tile.index() == number).map_or(TILE_WIDTH, TileCoord::width);
-        let stored = tree.tile_path((1, number), width).and_then(|file| read_tile(&file)).unwrap_or_default();
+        let stored =
+            tree.tile_path((1, number), width).and_then(|file| read_tile(tree.disk(), &file)).unwrap_or_default();
         let stored = stored.hashes();
         hashes.extend(below.iter().enumerate().map(|(at, root)| stored.get(at).unwrap_or(root)));
     }

@@ -10,7 +10,6 @@
 //! After an error the writer may be called again: it makes every file anew, from memory or the
 //! journal, and never syncs one again that failed.
 
-use std::fs;
 use std::io;
 use std::path::{Path, PathBuf};
 use std::sync::Arc;
@@ -22,6 +21,7 @@ use proof::{Checkpoint, Hash, Note, TreeSize};
 use super::edge::{Step, tiles_within};
 use super::open::SiteReport;
 use super::{FULL, LeafBytes, TileTree, TreeError};
+use crate::disk::Disk;
 use crate::durable::{self, Batch, IoError, Mode};
 
 /// The one writer of a site.
@@ -87,7 +87,8 @@ impl SiteWriter {
     /// Removes what the publication before this one has outdated, and notes what this one has.
     fn retire(&mut self, old: TreeSize, new: TreeSize) -> Result<(), TreeError> {
         // Not synced: a directory that comes back after a crash does no harm.
-        self.retired.retain(|dir| match fs::remove_dir_all(dir) {
+        let disk = self.tree.disk();
+        self.retired.retain(|dir| match disk.remove_dir_all(dir) {
             Err(error) if error.kind() != io::ErrorKind::NotFound => {
                 tracing::warn!(dir = %dir.display(), %error, "cannot remove outdated tiles");
                 true
@@ -142,14 +143,14 @@ impl TileTree {
             let leaves: &[LeafBytes] = &leaves;
             let bytes = bundle_bytes(leaves)?;
             let end = bundle.saturating_add(1).saturating_mul(FULL);
-            existing.add(&mut batch, &self.bundle_path(bundle, TILE_WIDTH)?, &bytes, end)?;
+            existing.add(self.disk(), &mut batch, &self.bundle_path(bundle, TILE_WIDTH)?, &bytes, end)?;
         }
         for (id, tile) in &step.tiles {
             let bytes = encode_tile(tile.hashes())?;
             let (level, index) = *id;
             let shift = u32::from(level).saturating_add(1).saturating_mul(8);
             let end = index.saturating_add(1).checked_shl(shift).unwrap_or(u64::MAX);
-            existing.add(&mut batch, &self.tile_path(*id, TILE_WIDTH)?, &bytes, end)?;
+            existing.add(self.disk(), &mut batch, &self.tile_path(*id, TILE_WIDTH)?, &bytes, end)?;
         }
         Ok(batch.commit()?)
     }
@@ -183,10 +184,11 @@ impl TileTree {
 
 impl Existing<'_> {
     /// Adds a file to the batch. `end` is the size of the smallest tree that has it whole.
-    fn add(&mut self, batch: &mut Batch, path: &Path, bytes: &[u8], end: u64) -> Result<(), IoError> {
+    fn add(&mut self, disk: &dyn Disk, batch: &mut Batch, path: &Path, bytes: &[u8], end: u64) -> Result<(), IoError> {
         if let Self::Compare(report) = self {
-            let found = durable::read(path)?;
+            let found = durable::read(disk, path)?;
             if found.as_deref() == Some(bytes) {
+                batch.keep(path);
                 return Ok(());
             }
             report.note(path, found.is_some(), TreeSize::new(end));
@@ -217,7 +219,7 @@ fn leftovers(tree: &TileTree) -> Result<Vec<PathBuf>, TreeError> {
             paths.push(tree.bundle_path(tile.index(), TILE_WIDTH)?);
         }
         for dir in paths.iter().filter_map(|path| path.parent()) {
-            for name in durable::list(dir)? {
+            for name in durable::list(tree.disk(), dir)? {
                 let number = name.strip_suffix(".p").and_then(|number| number.parse::<u64>().ok());
                 if number.is_some_and(|number| number < tile.index() % 1000) {
                     found.push(dir.join(name));

@@ -4,6 +4,7 @@ use std::cell::RefCell;
 use std::collections::{BTreeMap, BTreeSet};
 use std::fs;
 
+use countersign_ledger::disk::RealDisk;
 use countersign_ledger::site::{Check, FlawKind, Spare, SpareError, TreeError, stored_bundle};
 use proof::tile::{decode_bundle, decode_tile};
 use proof::{Checkpoint, TreeSize};
@@ -284,14 +285,14 @@ fn a_bundle_without_a_good_copy_is_named_and_left_alone() {
 fn stored_bundles_read_back_in_order_unchecked() {
     let mut log = reclaimed(3000);
     for number in 0..11 {
-        let leaves = stored_bundle(log.dir.path(), number).unwrap().unwrap();
+        let leaves = stored_bundle(&RealDisk, log.dir.path(), number).unwrap().unwrap();
         assert!(
             leaves.iter().map(|leaf| &**leaf).eq(&(number * 256..number * 256 + 256).map(leaf).collect::<Vec<_>>())
         );
     }
-    assert!(stored_bundle(log.dir.path(), 11).unwrap().is_none());
+    assert!(stored_bundle(&RealDisk, log.dir.path(), 11).unwrap().is_none());
     fs::write(log.public("tile/entries/002"), b"short").unwrap();
-    assert_eq!(damaged(stored_bundle(log.dir.path(), 2).unwrap_err()), "tile/entries/002");
+    assert_eq!(damaged(stored_bundle(&RealDisk, log.dir.path(), 2).unwrap_err()), "tile/entries/002");
     log.publish();
 }
 

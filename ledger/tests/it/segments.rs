@@ -3,6 +3,7 @@
 use std::fs;
 use std::ops::ControlFlow;
 
+use countersign_ledger::disk::RealDisk;
 use countersign_ledger::journal::segment::{Options, SegmentJournal, first_kept};
 use countersign_ledger::journal::{DamageKind, Journal, OpenError, ReadError};
 use countersign_ledger::lock::{Holder, LockError};
@@ -243,9 +244,9 @@ fn a_crash_between_two_unlinks_leaves_a_journal_that_opens() {
     assert!(files.len() >= 5);
     // Segments go oldest first, so a crash leaves the rest of them, from any one on.
     for gone in &files[..files.len() - 1] {
-        assert_eq!(first_kept(written.path()).unwrap().unwrap(), index_of(gone));
+        assert_eq!(first_kept(&RealDisk, written.path()).unwrap().unwrap(), index_of(gone));
         fs::remove_file(gone).unwrap();
-        let first = first_kept(written.path()).unwrap().unwrap();
+        let first = first_kept(&RealDisk, written.path()).unwrap().unwrap();
         assert_eq!(first, index_of(&segments(written.path())[0]));
         for size in [first.get() as usize, all.len()] {
             let resume = frontier(&all[..size]);

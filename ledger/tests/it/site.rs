@@ -4,6 +4,7 @@ use std::collections::BTreeSet;
 use std::fs;
 use std::path::Path;
 
+use countersign_ledger::disk::RealDisk;
 use countersign_ledger::site::{Check, FlawKind, TreeError, published_note};
 use proof::merkle::{HashSource, consistency_proof, inclusion_proof, leaf_hash, root_at};
 use proof::tile::{TileCoord, decode_tile, tiles_for_size};
@@ -138,7 +139,7 @@ fn an_older_head_than_the_trees_may_be_published_and_a_wrong_one_may_not() {
     log.grow_to(1000);
     log.writer.publish(&old.sign(&signer())).unwrap();
     assert_eq!(check_site(log.dir.path()), TreeSize::new(300));
-    let note = published_note(log.dir.path()).unwrap().unwrap();
+    let note = published_note(&RealDisk, log.dir.path()).unwrap().unwrap();
     assert_eq!(Checkpoint::open(&note, &signer().verifier()).unwrap(), old);
 
     let lie = Checkpoint { root: old.root, ..log.checkpoint() };

@@ -8,7 +8,7 @@ use proof::{Hash, Leaf, LeafIndex, TreeSize, sha256};
 
 use super::meta::{Meta, Tally};
 use super::{Db, keys};
-use crate::error::{EventProblem, OpenError};
+use crate::error::{EventProblem, OpenError, StepError};
 use crate::guard::{Trouble, guarded, words};
 use crate::source::Source;
 
@@ -90,6 +90,30 @@ pub(super) fn ready(dir: &Path, log: &LogHead, source: &dyn Source) -> Result<Re
     replace(dir, log.genesis, why).map(|(ready, _)| ready)
 }
 
+/// Opens what is in `dir` once more, or an empty store if there is nothing. Files that are of no use are damaged: what to do
+/// about that is the caller's to say.
+pub(super) fn again(dir: &Path, source: &dyn Source) -> Result<Ready, StepError> {
+    let unreadable = |error| match error {
+        OpenError::Source(error) => StepError::Source(error),
+        other => StepError::Io(other.to_string()),
+    };
+    let log = LogHead::of(source).map_err(unreadable)?;
+    let is_new = !dir.try_exists().map_err(|error| StepError::Io(error.to_string()))?;
+    let opened = if is_new { make(dir) } else { open_and_read(dir) };
+    let (db, found) = opened?;
+    match judge(found, &log, source) {
+        Ok(Ok(meta)) => Ok(Ready { db, meta, opened: Opened::Resumed }),
+        Ok(Err(why)) => {
+            db.let_go();
+            Err(StepError::Damaged(why))
+        }
+        Err(error) => {
+            db.let_go();
+            Err(unreadable(error))
+        }
+    }
+}
+
 /// Puts what is in `dir` aside, loudly, and opens an empty store there.
 pub(super) fn replace(dir: &Path, genesis: Hash, why: String) -> Result<(Ready, PathBuf), OpenError> {
     let kept_at = put_aside(dir).map_err(|error| OpenError::Io(dir.to_owned(), error))?;
@@ -97,7 +121,7 @@ pub(super) fn replace(dir: &Path, genesis: Hash, why: String) -> Result<(Ready, 
         dir = %dir.display(), kept_at = %kept_at.display(), why,
         "read models set aside; folding the log again"
     );
-    match open_and_read(dir) {
+    match make(dir) {
         Ok((db, _)) => {
             let opened = Opened::Replaced { why, kept_at: kept_at.clone() };
             Ok((Ready { db, meta: Meta::empty(genesis), opened }, kept_at))
@@ -105,6 +129,14 @@ pub(super) fn replace(dir: &Path, genesis: Hash, why: String) -> Result<(Ready, 
         Err(Trouble::Locked) => Err(OpenError::Locked(dir.to_owned())),
         Err(Trouble::Damaged(what) | Trouble::Io(what)) => Err(OpenError::Store(dir.to_owned(), what)),
     }
+}
+
+/// Makes an empty store. What cannot be made whole is taken away again, or it would look like a damaged one.
+fn make(dir: &Path) -> Result<(Db, Found), Trouble> {
+    open_and_read(dir).inspect_err(|_| {
+        // Should that fail too, the next attempt puts it aside.
+        let _ = std::fs::remove_dir_all(dir);
+    })
 }
 
 /// Renames `dir` to the first free `<dir>.damaged-<n>`.

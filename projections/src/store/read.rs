@@ -7,6 +7,7 @@ use serde_json::Value;
 
 use super::{Store, keys};
 use crate::error::ReadError;
+use crate::guard::Trouble;
 
 /// Which end of a range of keys comes first.
 #[derive(Clone, Copy, Debug, PartialEq, Eq)]
@@ -79,13 +80,13 @@ impl Store {
     }
 
     fn read_row(&self, bytes: &[u8]) -> Result<Value, ReadError> {
-        parse(bytes).inspect_err(|error| self.report(&error.to_string()))
+        parse(bytes).inspect_err(|error| self.report(Trouble::Damaged(error.to_string())))
     }
 
     /// Notes damage that was found in what sled gave without complaint.
     pub(crate) fn damaged(&self, what: impl Into<String>) -> ReadError {
         let what = what.into();
-        self.report(&what);
+        self.report(Trouble::Damaged(what.clone()));
         ReadError::Damaged(what)
     }
 }

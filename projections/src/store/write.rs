@@ -87,6 +87,28 @@ impl Writer {
         Ok(())
     }
 
+    /// Opens the files again, after the disk has refused to write or read them. What was not brought onto the disk is to be
+    /// folded once more.
+    ///
+    /// While this fails the store has no rows to show.
+    pub fn reopen(&mut self, source: &dyn Source) -> Result<(), StepError> {
+        let shared = &self.store.shared;
+        let _steady = self.store.steady();
+        let mut slot = shared.db.write().unwrap_or_else(PoisonError::into_inner);
+        if let Some(db) = slot.take() {
+            db.let_go();
+        }
+        let ready = open::again(&shared.dir, source)?;
+        *slot = Some(ready.db);
+        drop(slot);
+        self.meta = ready.meta;
+        self.unflushed = 0;
+        shared.trouble.send_modify(|known| *known = None);
+        let position = self.meta.position;
+        shared.status.send_modify(|status| status.position = position);
+        Ok(())
+    }
+
     /// Puts the files aside and starts again with none. Gives where the old ones are now.
     pub fn replace(&mut self, why: &str) -> Result<PathBuf, OpenError> {
         let shared = &self.store.shared;
@@ -257,8 +279,7 @@ impl From<Trouble> for StepError {
     fn from(trouble: Trouble) -> Self {
         match trouble {
             Trouble::Damaged(what) => Self::Damaged(what),
-            Trouble::Locked => Self::Io("another process has the files open".into()),
-            Trouble::Io(what) => Self::Io(what),
+            Trouble::Locked | Trouble::Io(_) => Self::Io(trouble.to_string()),
         }
     }
 }

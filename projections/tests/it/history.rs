@@ -13,7 +13,7 @@ use domain::event::approval::{Answer, Verb};
 use domain::event::intent::Intent;
 use domain::event::job::LeaseRequest;
 use domain::event::key::{NewKey, Scope};
-use domain::event::ledger::{Genesis, Profile};
+use domain::event::ledger::{Genesis, Profile, Restoration};
 use domain::event::projection::ProjectionDigest;
 use domain::event::proposal::{Finding, Proposal, Seed};
 use domain::event::runner::NewRunner;
@@ -26,7 +26,7 @@ use domain::state::job::JobState;
 use domain::state::proposal::ProposalState;
 use domain::time::Timestamp;
 use proof::note::SignerKey;
-use proof::{KeyName, SecretKey, TreeSize, sha256};
+use proof::{Checkpoint, KeyName, SecretKey, TreeSize, sha256};
 use serde_json::json;
 
 pub(crate) use bodies::proposal;
@@ -199,7 +199,8 @@ impl History {
     }
 
     fn record(&mut self, sealed: Sealed) -> Event {
-        let Sealed { event, payload } = sealed;
+        let Sealed { event, payload, .. } = sealed;
+        let event = Event::clone(&event);
         if let EventData::ProposalSubmitted(e) = &event.data {
             self.proposals.push(e.proposal.proposal_id.clone());
         }
@@ -315,7 +316,7 @@ impl History {
         let Some(record) = self.state.job(job) else {
             return;
         };
-        let (JobState::Leased(lease), Some(job)) = (&record.state, &record.job) else {
+        let (JobState::Leased(lease), job) = (&record.state, &record.job) else {
             return;
         };
         let result = result(job, lease.attempt, Some(lease.at), report);
@@ -327,7 +328,7 @@ impl History {
 
     /// A program without a warrant reports on a job that nobody leased.
     pub(crate) fn report_without_warrant(&mut self, job: &JobId) {
-        let Some(work) = self.state.job(job).and_then(|record| record.job.clone()) else {
+        let Some(work) = self.state.job(job).map(|record| record.job.clone()) else {
             return;
         };
         let result = result(&work, 0, None, Report::Completed);
@@ -372,11 +373,22 @@ impl History {
         self.run(&Command::AttestProjections { position, projections }).unwrap();
     }
 
+    /// Goes on from a copy of all there is, when longer heads are known.
+    pub(crate) fn restore(&mut self) {
+        let (size, root) = (self.state.size(), self.tree.root());
+        let signer = SignerKey::new(KeyName::new(self.origin()).unwrap(), secret(3));
+        let known = Checkpoint { origin: self.origin().to_owned(), size: TreeSize::new(size.get() + 3), root };
+        let restoration = Restoration { size, root, known: Some(known.sign(&signer)), why: "the disk is gone".into() };
+        let authored = self.signed(StatementKind::Restoration, &restoration, &self.root);
+        self.run(&Command::RestoreLedger { restoration, authored }).unwrap();
+    }
+
     /// Something that no proposal is about.
     fn administer(&mut self, name: &str, pick: usize) {
-        match pick % 4 {
+        match pick % 5 {
             0 => self.erase(name.as_bytes()),
             1 => self.pass_ms(1_000),
+            2 => self.restore(),
             _ => {
                 let key = format!("key_{name}");
                 self.create_key(&key);
@@ -391,7 +403,7 @@ impl History {
         let pick = usize::from(choice / 16);
         let proposal = self.proposals.iter().rev().nth(pick % 4).cloned();
         // Leases go to the oldest job that waits, so it is among the oldest that things happen.
-        let is_open = |job: &&JobId| self.state.job(job).is_some_and(|record| record.job.is_some());
+        let is_open = |job: &&JobId| self.state.job(job).is_some();
         let job = self.jobs.iter().filter(is_open).nth(pick % 3).cloned();
         match (choice % 16, proposal, job) {
             (0, ..) => self.intent(&name),

@@ -2,6 +2,7 @@
 
 use std::collections::BTreeSet;
 
+use proof::policy::PolicyWitness;
 use proof::{Checkpoint, CheckpointError, Note, TreeSize, VerifierKey};
 
 use crate::rule::{Finding, Rule};
@@ -71,7 +72,7 @@ fn policy_key<'p>(claimed: &Checkpoint, policy: &'p TrustPolicy) -> Result<&'p V
 fn witness(note: &str, policy: &TrustPolicy, head: &mut Head) -> Result<(), Finding> {
     let note = Note::parse(note).map_err(|error| Finding::whole(Rule::CheckpointMalformed, error))?;
     let mut signed = BTreeSet::new();
-    for (name, key) in policy.witnesses() {
+    for PolicyWitness { name, key, .. } in policy.witnesses() {
         match note.verify(std::slice::from_ref(key)) {
             Ok(_) => {
                 signed.insert(name.as_str());

@@ -81,7 +81,11 @@ impl Text {
                     format!("{} of them beyond the published head, under no signature of a head yet", grouped(beyond))
                 }
             };
-            self.line("journal", format_args!("{}, {beyond}", counted(journal.events, "event")));
+            let from = match journal.first.get() {
+                0 => String::new(),
+                first => format!(" from event {} on, the older ones in the site only", grouped(first)),
+            };
+            self.line("journal", format_args!("{}{from}, {beyond}", counted(journal.events, "event")));
             if let Some(torn) = &journal.torn {
                 self.line("", format_args!("a frame at its end was never acknowledged: {torn}"));
             }

@@ -22,7 +22,7 @@ pub(crate) fn log_at(folder: &Path) -> Report {
     verify_log(&Location::open(folder.to_str().unwrap()).unwrap(), &Options::default())
 }
 
-fn replay_at(folder: &Path) -> Report {
+pub(crate) fn replay_at(folder: &Path) -> Report {
     verify_replay(&Location::open(folder.to_str().unwrap()).unwrap(), &Options::default())
 }
 

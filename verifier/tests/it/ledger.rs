@@ -220,7 +220,7 @@ impl Ledger {
         let (key_id, seen) = (runner().public().key_id(), self.tree.size());
         let leased = self.run(&Command::LeaseJob { request, key_id, seen, authored });
         let EventData::JobLeased(lease) = &leased[0].event.data else { panic!("no lease") };
-        let job: Job = *self.state.job(&lease.job_id).unwrap().job.clone().unwrap();
+        let job: Job = *self.state.job(&lease.job_id).unwrap().job.clone();
         let result = report(&job, leased[0].event.header.seq, lease.attempt);
         let authored = Some(self.signed(StatementKind::Result, &result, &runner()));
         let by = Caller::key(id(&runner().public().key_id().to_string()));

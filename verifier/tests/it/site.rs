@@ -131,10 +131,14 @@ pub(crate) fn write_journal(leaves: &[Vec<u8>], folder: &Path) {
     let _ = std::fs::remove_dir_all(&journal);
     std::fs::create_dir_all(&journal).unwrap();
     let half = leaves.len() / 6 * 3;
-    for (first, part) in [(0, &leaves[..half]), (half, &leaves[half..])] {
-        let bytes = segment(&leaves[..first], part, 3);
-        std::fs::write(journal.join(format!("{first:020}.seg")), bytes).unwrap();
-    }
+    write_segment(&leaves[..half], 0, folder);
+    write_segment(leaves, half, folder);
+}
+
+/// One segment, of the leaves from `first` on.
+pub(crate) fn write_segment(leaves: &[Vec<u8>], first: usize, folder: &Path) {
+    let bytes = segment(&leaves[..first], &leaves[first..], 3);
+    std::fs::write(folder.join(format!("journal/{first:020}.seg")), bytes).unwrap();
 }
 
 /// The bytes of a segment.

@@ -1,4 +1,5 @@
 use super::*;
+use crate::disk::RealDisk;
 use domain::event::Subject;
 use domain::event::decision::Ruling;
 use std::collections::BTreeMap;
@@ -26,7 +27,7 @@ fn what_was_written_is_found_and_nothing_else() {
             assert_eq!(run.find(&key).unwrap(), Some(closed));
         }
         assert!((count..count + 2_000).all(|n| run.find(&record(n).0).unwrap().is_none()));
-        let again = Run::open(run.path(), Some(run.digest())).unwrap();
+        let again = Run::open(&RealDisk, run.path(), Some(run.digest())).unwrap();
         assert_eq!(again.records().map(Result::unwrap).count(), in_memory(count));
         let keys: Vec<_> = again.records().map(|record| record.unwrap().0).collect();
         assert!(keys.is_sorted());
@@ -60,14 +61,15 @@ fn every_byte_is_checked() {
         let mut bytes = good.clone();
         bytes[at] ^= 1;
         fs::write(&bad, &bytes).unwrap();
-        let found = Run::open(&bad, Some(run.digest())).and_then(|run| run.records().collect::<Result<Vec<_>, _>>());
+        let found =
+            Run::open(&RealDisk, &bad, Some(run.digest())).and_then(|run| run.records().collect::<Result<Vec<_>, _>>());
         assert!(found.is_err(), "byte {at} of {}", good.len());
     }
     for length in [0, 10, good.len() - 1, good.len() / 2] {
         fs::write(&bad, &good[..length]).unwrap();
-        assert!(Run::open(&bad, Some(run.digest())).is_err());
+        assert!(Run::open(&RealDisk, &bad, Some(run.digest())).is_err());
     }
-    assert!(Run::open(run.path(), Some(Hash::ZERO)).is_err(), "another run is not this one");
+    assert!(Run::open(&RealDisk, run.path(), Some(Hash::ZERO)).is_err(), "another run is not this one");
 }
 
 #[test]

@@ -1,8 +1,6 @@
 //! Reading committed frames beside the writer.
 
-use std::fs::File;
 use std::ops::ControlFlow;
-use std::os::unix::fs::FileExt;
 use std::path::PathBuf;
 use std::sync::Arc;
 
@@ -10,6 +8,7 @@ use proof::{LeafIndex, TreeSize};
 
 use super::format::{Parsed, parse_frame};
 use super::map::{Block, Map, Stretch, push_block};
+use crate::disk::{Access, Disk, DiskFile};
 use crate::durable::IoError;
 use crate::journal::{CommittedFrame, Damage, DamageKind, FrameVisitor, JournalReader, ReadError};
 use crate::width::{in_memory, on_disk};
@@ -17,6 +16,7 @@ use crate::width::{in_memory, on_disk};
 /// Reads segment files, one stretch of whole frames at a time.
 #[derive(Clone, Debug)]
 pub(super) struct SegmentReader {
+    disk: Arc<dyn Disk>,
     map: Arc<Map>,
 }
 
@@ -24,12 +24,12 @@ pub(super) struct SegmentReader {
 #[derive(Default)]
 struct Cursor {
     buffer: Vec<u8>,
-    open: Option<(PathBuf, File)>,
+    open: Option<(PathBuf, Box<dyn DiskFile>)>,
 }
 
 impl SegmentReader {
-    pub(super) const fn new(map: Arc<Map>) -> Self {
-        Self { map }
+    pub(super) const fn new(disk: Arc<dyn Disk>, map: Arc<Map>) -> Self {
+        Self { disk, map }
     }
 }
 
@@ -66,7 +66,7 @@ impl JournalReader for SegmentReader {
             let Some(stretch) = self.map.stretch(next) else {
                 return Err(ReadError::Reclaimed { first: self.map.first() });
             };
-            if let Err(error) = cursor.load(&stretch) {
+            if let Err(error) = cursor.load(&*self.disk, &stretch) {
                 // A segment leaves the map before its file goes.
                 let first = self.map.first();
                 return Err(if next < first { ReadError::Reclaimed { first } } else { error.into() });
@@ -85,9 +85,9 @@ impl JournalReader for SegmentReader {
 }
 
 impl Cursor {
-    fn load(&mut self, stretch: &Stretch) -> Result<(), IoError> {
+    fn load(&mut self, disk: &dyn Disk, stretch: &Stretch) -> Result<(), IoError> {
         if self.open.as_ref().is_none_or(|(path, _)| *path != stretch.path) {
-            let file = File::open(&stretch.path).map_err(IoError::at("open", &stretch.path))?;
+            let file = disk.open(&stretch.path, Access::Read).map_err(IoError::at("open", &stretch.path))?;
             self.open = Some((stretch.path.clone(), file));
         }
         self.buffer.resize(in_memory(stretch.end.saturating_sub(stretch.offset)), 0);

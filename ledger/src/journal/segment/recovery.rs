@@ -7,11 +7,11 @@
 //! | zeros for a frame's header, other bytes behind it, no good frame among them | the same, with the first sector missing: dropped |
 //! | anything else that is no good frame | damage |
 //!
-//! Nothing is written before the whole pass has succeeded.
+//! Nothing is written before the whole pass has succeeded. Then the last frame is written once more,
+//! as it is, and synced: it may be one whose sync failed, and stand in the kernel's memory only, with
+//! nothing left that would ever take it to the disk.
 
-use std::fs::{File, OpenOptions};
-use std::io::Read;
-use std::os::unix::fs::FileExt;
+use std::ops::Range;
 use std::path::{Path, PathBuf};
 use std::sync::atomic::AtomicBool;
 
@@ -22,7 +22,8 @@ use super::format::{HEADER_BYTES, Parsed, SegmentHeader, find_good_frame, parse_
 use super::map::SegmentMap;
 use super::prepare::fill;
 use super::{Options, Torn};
-use crate::durable::{IoError, list};
+use crate::disk::{Access, Disk, write_all_at};
+use crate::durable::{IoError, list, read_into};
 use crate::journal::{CommittedFrame, Damage, DamageKind, LeafVisitor, OpenError};
 use crate::width::{in_memory, on_disk};
 
@@ -56,11 +57,14 @@ struct Walk<'a, 'v> {
     /// The frontier to resume from, extended by every frame behind it.
     frontier: Frontier,
     origin: Hash,
+    /// Where in the segment that is being walked its last frame is.
+    last_frame: Range<usize>,
 }
 
 /// Recovers the journal in `dir`. An empty result means that there is no segment yet.
 pub(super) fn recover(dir: &Path, options: &Options, visit: &mut LeafVisitor<'_>) -> Result<Recovered, OpenError> {
-    let candidates = candidates(dir)?;
+    let disk = &*options.disk;
+    let candidates = candidates(disk, dir)?;
     check_first(candidates.first(), options)?;
     let after = candidates.partition_point(|c| c.first.get() <= options.resume.size().get());
     let (skipped, walked) = candidates.split_at(after.saturating_sub(1));
@@ -71,18 +75,19 @@ pub(super) fn recover(dir: &Path, options: &Options, visit: &mut LeafVisitor<'_>
         root: empty_root(),
         frontier: options.resume.clone(),
         origin: options.origin_digest(),
+        last_frame: 0..0,
     };
     let mut segments = Vec::new();
     for candidate in skipped {
         let mut head = Vec::new();
-        read_into(&candidate.path, on_disk(HEADER_BYTES), &mut head)?;
+        read_into(disk, &candidate.path, on_disk(HEADER_BYTES), &mut head)?;
         let header = walk.check_header(candidate, &head)?;
         segments.push(SegmentMap::unread(candidate.path.clone(), header.first, header.capacity));
     }
     let mut data = Vec::new();
     let mut torn = None;
     for (number, candidate) in walked.iter().enumerate() {
-        read_into(&candidate.path, u64::MAX, &mut data)?;
+        read_into(disk, &candidate.path, u64::MAX, &mut data)?;
         let header = walk.check_header(candidate, &data)?;
         walk.check_start(candidate, &header, number == 0)?;
         let loaded = Loaded {
@@ -97,7 +102,7 @@ pub(super) fn recover(dir: &Path, options: &Options, visit: &mut LeafVisitor<'_>
     }
     walk.check_end(dir, segments.last())?;
     if let Some(last) = segments.last() {
-        repair(last, torn.as_ref(), on_disk(data.len()))?;
+        repair(disk, last, torn.as_ref(), &data, walk.last_frame.clone())?;
     }
     Ok(Recovered { segments, frontier: walk.frontier, torn })
 }
@@ -140,12 +145,15 @@ impl Walk<'_, '_> {
     /// Walks the frames of one segment.
     fn segment(&mut self, loaded: &Loaded<'_>, segment: &mut SegmentMap) -> Result<Option<Torn>, OpenError> {
         let mut at = HEADER_BYTES;
+        self.last_frame = 0..0;
         loop {
             match parse_frame(loaded.data, at, 0, loaded.capacity) {
                 Parsed::Frame(frame, length) => {
                     self.check_frame(&frame).map_err(|kind| self.damage(loaded, at, kind))?;
                     self.visit_leaves(&frame)?;
+                    let start = at;
                     at = at.saturating_add(length);
+                    self.last_frame = start..at;
                     segment.push(frame.start.next_index(), on_disk(at));
                 }
                 Parsed::End => return Ok(self.judge_end(loaded, at)?),
@@ -253,8 +261,8 @@ fn check_first(candidate: Option<&Candidate>, options: &Options) -> Result<(), O
 }
 
 /// The first leaf of the first segment in `dir`, if there is a segment.
-pub(super) fn first_kept(dir: &Path) -> Result<Option<LeafIndex>, OpenError> {
-    for name in list(dir)? {
+pub(super) fn first_kept(disk: &dyn Disk, dir: &Path) -> Result<Option<LeafIndex>, OpenError> {
+    for name in list(disk, dir)? {
         if let Some(candidate) = Candidate::of(dir, &name)? {
             return Ok(Some(candidate.first));
         }
@@ -263,14 +271,14 @@ pub(super) fn first_kept(dir: &Path) -> Result<Option<LeafIndex>, OpenError> {
 }
 
 /// The segment files in `dir`, in order. Temporary files of a crash are removed.
-fn candidates(dir: &Path) -> Result<Vec<Candidate>, OpenError> {
+fn candidates(disk: &dyn Disk, dir: &Path) -> Result<Vec<Candidate>, OpenError> {
     let mut found = Vec::new();
-    for name in list(dir)? {
+    for name in list(disk, dir)? {
         if let Some(candidate) = Candidate::of(dir, &name)? {
             found.push(candidate);
         } else if name.strip_suffix(".tmp").is_some() {
             let path = dir.join(&name);
-            std::fs::remove_file(&path).map_err(IoError::at("sweep", &path))?;
+            disk.remove_file(&path).map_err(IoError::at("sweep", &path))?;
         }
     }
     Ok(found)
@@ -291,23 +299,26 @@ impl Candidate {
     }
 }
 
-fn read_into(path: &Path, limit: u64, data: &mut Vec<u8>) -> Result<(), IoError> {
-    data.clear();
-    let file = File::open(path).map_err(IoError::at("open", path))?;
-    file.take(limit).read_to_end(data).map_err(IoError::at("read", path))?;
-    Ok(())
-}
-
-/// Writes zeros over a torn frame, and again to the end of a file that was cut.
-fn repair(last: &SegmentMap, torn: Option<&Torn>, length: u64) -> Result<(), IoError> {
-    if torn.is_none() && length >= last.capacity {
+/// Writes the last frame once more, zeros over a torn one behind it, and again to the end of a file
+/// that was cut.
+fn repair(
+    disk: &dyn Disk,
+    last: &SegmentMap,
+    torn: Option<&Torn>,
+    data: &[u8],
+    last_frame: Range<usize>,
+) -> Result<(), IoError> {
+    let length = on_disk(data.len());
+    let frame = data.get(last_frame.clone()).unwrap_or_default();
+    if frame.is_empty() && torn.is_none() && length >= last.capacity {
         return Ok(());
     }
     let at = |doing| IoError::at(doing, &last.path);
-    let file = OpenOptions::new().write(true).open(&last.path).map_err(at("open"))?;
+    let file = disk.open(&last.path, Access::Write).map_err(at("open"))?;
+    write_all_at(&*file, frame, on_disk(last_frame.start)).map_err(at("write again"))?;
     if let Some(torn) = torn {
         let zeros = vec![0; in_memory(torn.bytes)];
-        file.write_all_at(&zeros, torn.offset).map_err(at("clear"))?;
+        write_all_at(&*file, &zeros, torn.offset).map_err(at("clear"))?;
     }
-    fill(&file, length.min(last.capacity), last.capacity, &AtomicBool::new(false)).map_err(at("fill"))
+    fill(&*file, length.min(last.capacity), last.capacity, &AtomicBool::new(false)).map_err(at("fill"))
 }

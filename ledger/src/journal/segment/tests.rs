@@ -1,3 +1,5 @@
+use std::fs::{self, File};
+
 use super::*;
 use crate::journal::AppendError;
 use proof::merkle::leaf_hash;
@@ -22,7 +24,7 @@ fn a_failed_write_poisons_and_reopening_decides() {
     let mut opened = open(dir.path());
     append(&mut opened, b"first").unwrap();
     // A handle that cannot be written to stands for a disk that fails.
-    opened.journal.file = File::open(&opened.journal.path).unwrap();
+    opened.journal.file = Box::new(File::open(&opened.journal.path).unwrap());
     assert!(matches!(append(&mut opened, b"lost"), Err(AppendError::OutcomeUnknown(_))));
     assert!(matches!(append(&mut opened, b"later"), Err(AppendError::Poisoned)));
     assert_eq!(opened.journal.size(), TreeSize::new(1));

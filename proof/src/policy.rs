@@ -7,23 +7,40 @@
 //! group <name> all|any|<k> <member>...
 //! quorum <name>|none
 //! ```
+//!
+//! The auditor's verifier and the log itself read the same file: the one to know what to demand, the other to know whom
+//! to ask.
 
-use std::collections::{BTreeMap, BTreeSet};
-use std::fmt;
+use alloc::borrow::ToOwned;
+use alloc::collections::{BTreeMap, BTreeSet};
+use alloc::format;
+use alloc::string::String;
+use alloc::vec::Vec;
+use core::fmt;
 
-use proof::note::{KeyKind, KeyLineError};
-use proof::{PublicKey, VerifierKey};
+use crate::key::PublicKey;
+use crate::note::{KeyKind, KeyLineError, VerifierKey};
 
-/// Bytes of a policy file: thousands of lines.
-pub const MAX_POLICY_BYTES: u64 = 1_000_000;
+pub use crate::limits::MAX_POLICY_BYTES;
 
 /// Whom to believe, and how many of them.
 #[derive(Clone, Debug, PartialEq, Eq)]
 pub struct TrustPolicy {
     logs: Vec<VerifierKey>,
-    witnesses: Vec<(String, VerifierKey)>,
+    witnesses: Vec<PolicyWitness>,
     groups: BTreeMap<String, Group>,
     quorum: Quorum,
+}
+
+/// A witness of a policy.
+#[derive(Clone, Debug, PartialEq, Eq)]
+pub struct PolicyWitness {
+    /// What the policy calls it.
+    pub name: String,
+    /// Its key.
+    pub key: VerifierKey,
+    /// Where it is asked, as it was written.
+    pub url: Option<String>,
 }
 
 #[derive(Clone, Debug, PartialEq, Eq)]
@@ -38,7 +55,7 @@ struct Group {
     members: Vec<String>,
 }
 
-/// Why a text is no trust policy: the line, and what is wrong with it.
+/// Why a text is no trust policy: the line (0 for the whole), and what is wrong with it.
 #[derive(Clone, Debug, PartialEq, Eq)]
 pub struct TrustPolicyError {
     line: usize,
@@ -54,7 +71,7 @@ impl fmt::Display for TrustPolicyError {
     }
 }
 
-impl std::error::Error for TrustPolicyError {}
+impl core::error::Error for TrustPolicyError {}
 
 impl TrustPolicy {
     /// Reads a policy.
@@ -78,8 +95,8 @@ impl TrustPolicy {
         &self.logs
     }
 
-    /// The witnesses, by name.
-    pub fn witnesses(&self) -> &[(String, VerifierKey)] {
+    /// The witnesses, in the order of the file.
+    pub fn witnesses(&self) -> &[PolicyWitness] {
         &self.witnesses
     }
 
@@ -108,7 +125,7 @@ impl TrustPolicy {
 #[derive(Default)]
 struct Reader {
     logs: Vec<VerifierKey>,
-    witnesses: Vec<(String, VerifierKey)>,
+    witnesses: Vec<PolicyWitness>,
     groups: BTreeMap<String, Group>,
     quorum: Option<Quorum>,
     names: BTreeSet<String>,
@@ -123,10 +140,11 @@ impl Reader {
                 let key = self.key(vkey, KeyKind::Ed25519)?;
                 self.logs.push(key);
             }
-            ["witness", name, vkey] | ["witness", name, vkey, _] => {
+            ["witness", name, vkey, url @ ..] if url.len() <= 1 => {
                 let key = self.key(vkey, KeyKind::Cosignature)?;
                 self.name(name)?;
-                self.witnesses.push(((*name).to_owned(), key));
+                let url = url.first().map(|&url| url.to_owned());
+                self.witnesses.push(PolicyWitness { name: (*name).to_owned(), key, url });
             }
             ["group", name, needed, members @ ..] if !members.is_empty() => {
                 let group = self.group(needed, members)?;

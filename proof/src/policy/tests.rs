@@ -1,13 +1,12 @@
-use proof::{KeyName, SecretKey};
+use std::string::ToString;
+use std::vec;
 
 use super::*;
+use crate::key::{KeyName, SecretKey};
 
 fn vkey(name: &str, seed: u8, kind: KeyKind) -> String {
     let key = VerifierKey::with_kind(KeyName::new(name).unwrap(), SecretKey::from_seed([seed; 32]).public(), kind);
-    let type_byte = if kind == KeyKind::Ed25519 { 1 } else { 4 };
-    let mut bytes = vec![type_byte];
-    bytes.extend_from_slice(key.key().as_bytes());
-    format!("{name}+{:08x}+{}", key.hash(), proof::base64::encode(&bytes))
+    key.to_string()
 }
 
 fn text(quorum: &str) -> String {
@@ -25,7 +24,8 @@ fn text(quorum: &str) -> String {
 fn quorums_count_members_and_groups() {
     let policy = TrustPolicy::parse(&text("quorum one")).unwrap();
     assert_eq!(policy.logs().len(), 1);
-    assert_eq!(policy.witnesses().len(), 3);
+    let found: Vec<_> = policy.witnesses().iter().map(|w| (w.name.as_str(), w.url.as_deref())).collect();
+    assert_eq!(found, vec![("w1", None), ("w2", Some("https://w2.example")), ("w3", None)]);
     assert!(!policy.is_met(&BTreeSet::new()));
     assert!(!policy.is_met(&BTreeSet::from(["w3"])));
     assert!(policy.is_met(&BTreeSet::from(["w1", "w3"])));
@@ -59,9 +59,26 @@ fn what_makes_no_sense_is_refused_with_its_line() {
         (format!("log {log}\nwitness w {witness}\ngroup g all w w\nquorum g\n"), 3),
         (format!("log {log}\nwitness w {witness}\ngroup w all w\nquorum w\n"), 3),
         (format!("log {log}\nwitness w {witness}\ngroup g all\nquorum g\n"), 3),
+        (format!("log {log}\nwitness w {witness} http://w.example too\nquorum w\n"), 2),
         (format!("log {log}\nnonsense\nquorum none\n"), 2),
     ] {
         let error = TrustPolicy::parse(&text).unwrap_err();
         assert_eq!(error.line, line, "{text}{error}");
     }
+}
+
+#[test]
+fn thirty_two_of_each_are_read() {
+    let mut text = String::new();
+    for number in 0..32_u8 {
+        let log = vkey(&format!("log{number}.example"), number, KeyKind::Ed25519);
+        let witness = vkey(&format!("w{number}.example"), 100 + number, KeyKind::Cosignature);
+        text.push_str(&format!("log {log}\nwitness w{number} {witness}\ngroup g{number} any w{number}\n"));
+    }
+    let all: Vec<String> = (0..32).map(|number| format!("g{number}")).collect();
+    text.push_str(&format!("group all 31 {}\nquorum all\n", all.join(" ")));
+    let policy = TrustPolicy::parse(&text).unwrap();
+    let names: Vec<&str> = policy.witnesses().iter().map(|w| w.name.as_str()).collect();
+    assert!(policy.is_met(&names.iter().skip(1).copied().collect()));
+    assert!(!policy.is_met(&names.iter().skip(2).copied().collect()));
 }
