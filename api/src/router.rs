@@ -34,13 +34,13 @@ pub fn router(app: App) -> Router {
     let log = Router::new()
         .route("/checkpoint", get(log_site::checkpoint))
         .route("/vkey", get(log_site::vkey))
-        .route("/tile/{*rest}", get(log_site::tile))
+        .route("/tile/{*rest}", get(log_site::tile).layer(axum::middleware::from_fn(log_site::gzip::bundles)))
         .route("/blob/{sha256}", get(log_site::blob));
     // The same log, under the head that witnesses cosigned.
     let witnessed = Router::new()
         .route("/checkpoint", get(log_site::witnessed))
         .route("/vkey", get(log_site::vkey))
-        .route("/tile/{*rest}", get(log_site::tile))
+        .route("/tile/{*rest}", get(log_site::tile).layer(axum::middleware::from_fn(log_site::gzip::bundles)))
         .route("/blob/{sha256}", get(log_site::blob));
     let log = log.nest("/witnessed", witnessed);
     Router::new()
