@@ -86,7 +86,7 @@ pub fn command_of(first: &Event) -> Result<Asked, String> {
         PrincipalKind::Anonymous => Caller::anonymous(),
         _ => Caller::key(first.header.actor.key_id.clone()),
     };
-    let changed = |e: &KeyChanged, change| Command::ChangeKey { by: by_key(), key_id: e.key_id.clone(), change };
+    let change_key = |e: &KeyChanged, change| Command::ChangeKey { by: by_key(), key_id: e.key_id.clone(), change };
     let mut seed = Seed::new([0; 32]);
     let command = match &first.data {
         EventData::LedgerCreated(e) => {
@@ -95,9 +95,9 @@ pub fn command_of(first: &Event) -> Result<Asked, String> {
         EventData::KeyCreated(e) => {
             Command::CreateKey { by: by_key(), key: e.key.clone(), authored: e.authored.clone() }
         }
-        EventData::KeyDisabled(e) => changed(e, KeyChange::Disable),
-        EventData::KeyEnabled(e) => changed(e, KeyChange::Enable),
-        EventData::KeyDeleted(e) => changed(e, KeyChange::Delete),
+        EventData::KeyDisabled(e) => change_key(e, KeyChange::Disable),
+        EventData::KeyEnabled(e) => change_key(e, KeyChange::Enable),
+        EventData::KeyDeleted(e) => change_key(e, KeyChange::Delete),
         EventData::RunnerRegistered(e) => {
             Command::RegisterRunner { runner: e.runner.clone(), authored: e.authored.clone() }
         }

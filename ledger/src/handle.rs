@@ -59,6 +59,8 @@ pub enum SubmitError {
     Clock(ClockError),
     /// There is no room on the disk; nothing was written.
     NoRoom(String),
+    /// A file of the log is damaged; nothing is appended until it is whole again.
+    Damaged(String),
     /// The writer has stopped; only a restart decides what became of the last batch.
     Stopped(String),
 }
@@ -70,6 +72,7 @@ impl fmt::Display for SubmitError {
             Self::Overloaded => f.write_str("too many commands wait already"),
             Self::Clock(error) => error.fmt(f),
             Self::NoRoom(why) => write!(f, "no room on the disk: {why}"),
+            Self::Damaged(what) => write!(f, "{what}; nothing is appended until it is whole again"),
             Self::Stopped(why) => write!(f, "the writer has stopped: {why}"),
         }
     }
@@ -97,6 +100,7 @@ pub(crate) struct Shared {
     pub(crate) publishing: Desk,
     pub(crate) policy: Arc<Policy>,
     pub(crate) stopped: RwLock<Option<String>>,
+    pub(crate) damaged: RwLock<Option<String>>,
     pub(crate) metrics: Arc<Metrics>,
 }
 
@@ -188,6 +192,28 @@ impl Ledger {
     /// Events under the published checkpoint.
     pub fn published_size(&self) -> TreeSize {
         self.0.tree.published()
+    }
+
+    /// What is damaged and keeps the log from growing, if something is.
+    pub fn damaged(&self) -> Option<String> {
+        self.0.damaged.read().unwrap_or_else(PoisonError::into_inner).clone()
+    }
+
+    /// Appends nothing any more, because something is damaged.
+    pub(crate) fn halt(&self, what: &str) {
+        let mut damaged = self.0.damaged.write().unwrap_or_else(PoisonError::into_inner);
+        if damaged.as_deref() != Some(what) {
+            tracing::error!(what, "the log takes no more events");
+            *damaged = Some(what.to_owned());
+        }
+    }
+
+    /// Appends again, if only damage kept it from that.
+    pub(crate) fn resume(&self) {
+        if self.damaged().is_some() {
+            tracing::warn!("what was damaged is whole again; the log goes on");
+            *self.0.damaged.write().unwrap_or_else(PoisonError::into_inner) = None;
+        }
     }
 
     /// Why the writer has stopped, if it has.

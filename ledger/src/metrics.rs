@@ -16,7 +16,7 @@ use std::time::{Duration, Instant};
 use tokio::sync::oneshot;
 
 /// Why commands left no events, each with the name it is shown under.
-const REFUSALS: [&str; 11] = [
+const REFUSALS: [&str; 12] = [
     "malformed",
     "unauthenticated",
     "forbidden",
@@ -27,6 +27,7 @@ const REFUSALS: [&str; 11] = [
     "overloaded",
     "clock",
     "no_room",
+    "damaged",
     "stopped",
 ];
 
@@ -48,6 +49,8 @@ pub struct Metrics {
     snapshot_size: AtomicU64,
     snapshot_bytes: AtomicU64,
     snapshot_time: Histogram,
+    scrubbed: AtomicU64,
+    mended: AtomicU64,
 }
 
 impl Default for Metrics {
@@ -66,6 +69,8 @@ impl Default for Metrics {
             snapshot_size: AtomicU64::new(0),
             snapshot_bytes: AtomicU64::new(0),
             snapshot_time: Histogram::default(),
+            scrubbed: AtomicU64::new(0),
+            mended: AtomicU64::new(0),
         }
     }
 }
@@ -155,6 +160,24 @@ impl Metrics {
         self.snapshot_time.record(took);
     }
 
+    /// Bundles that were read again since the start.
+    pub fn bundles_scrubbed(&self) -> u64 {
+        self.scrubbed.load(Ordering::Relaxed)
+    }
+
+    /// Files of the site that were wrong and have been made again.
+    pub fn files_mended(&self) -> u64 {
+        self.mended.load(Ordering::Relaxed)
+    }
+
+    pub(crate) fn scrubbed(&self) {
+        self.scrubbed.fetch_add(1, Ordering::Relaxed);
+    }
+
+    pub(crate) fn mended(&self) {
+        self.mended.fetch_add(1, Ordering::Relaxed);
+    }
+
     /// A command left no events.
     pub(crate) fn refuse(&self, error: &SubmitError) {
         let name = match error {
@@ -170,6 +193,7 @@ impl Metrics {
             SubmitError::Overloaded => "overloaded",
             SubmitError::Clock(_) => "clock",
             SubmitError::NoRoom(_) => "no_room",
+            SubmitError::Damaged(_) => "damaged",
             SubmitError::Stopped(_) => "stopped",
         };
         if let Some((_, count)) = REFUSALS.iter().zip(&self.refused).find(|(known, _)| **known == name) {

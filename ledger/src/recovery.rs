@@ -270,6 +270,7 @@ pub fn open(
         publishing: publisher.desk(),
         policy: Arc::new(policy),
         stopped: RwLock::new(None),
+        damaged: RwLock::new(None),
         metrics: Arc::default(),
     });
     if head.size.get() > 0 {

@@ -106,8 +106,9 @@ impl Sequencer {
         let (batch, stop) = self.gather(wait);
         self.stalled = false;
         let mut decided = Vec::with_capacity(batch.len());
+        let damaged = self.shared.damaged.read().unwrap_or_else(PoisonError::into_inner).clone();
         let now = self.judge.now(self.tip.time());
-        if let Ok(now) = now {
+        if let (Ok(now), None) = (now, &damaged) {
             self.expire(now, &mut decided);
         }
         let mut bytes = 0;
@@ -117,6 +118,7 @@ impl Sequencer {
             let Some(request) = batch.next() else { break };
             let outcome = match (&now, &fault) {
                 (_, Some(fault)) => Err(SubmitError::Stopped(String::clone(fault))),
+                _ if damaged.is_some() => Err(SubmitError::Damaged(damaged.clone().unwrap_or_default())),
                 (Err(clock), _) => Err(SubmitError::Clock(*clock)),
                 (Ok(now), None) => self.decide(&request.command, *now, request.seed),
             };
@@ -127,7 +129,7 @@ impl Sequencer {
             decided.push(Decided { reply: Some(request.reply), outcome });
         }
         self.carried.extend(batch);
-        self.stalled |= now.is_err();
+        self.stalled |= now.is_err() || damaged.is_some();
         let step = match fault {
             // An engine fault leaves a tip that cannot be trusted: nothing of the batch is written.
             Some(why) => self.stop(&why, decided),

@@ -31,7 +31,7 @@ pub(crate) fn examine(
     site_holds: bool,
     report: &mut Journal,
 ) -> Result<(), Finding> {
-    let published = audit.history.as_ref().map_or(TreeSize::ZERO, |history| history.size());
+    let published = audit.history.as_ref().map_or(TreeSize::ZERO, crate::log::history::History::size);
     let mut walk = Walk {
         audit,
         event_key: identity.event,

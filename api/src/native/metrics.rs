@@ -50,7 +50,18 @@ fn log(app: &App, published_age: Option<std::time::Duration>, text: &mut Text) {
     text.gauge("countersign_read_models_position", "Events that the read models have folded.", position);
     let lag = size.saturating_sub(position);
     text.gauge("countersign_read_models_lag_events", "Events that the read models are behind.", lag);
-    let up = u64::from(app.ledger.stopped().is_none());
+    let metrics = app.ledger.metrics();
+    text.counter(
+        "countersign_bundles_scrubbed_total",
+        "Bundles of old events read again since the start.",
+        metrics.bundles_scrubbed(),
+    );
+    text.counter(
+        "countersign_files_mended_total",
+        "Files of the site that were wrong and made again.",
+        metrics.files_mended(),
+    );
+    let up = u64::from(app.ledger.stopped().is_none() && app.ledger.damaged().is_none());
     text.gauge("countersign_writer_up", "Whether the writer takes commands.", up);
 }
 

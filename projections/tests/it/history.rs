@@ -378,8 +378,7 @@ impl History {
         let (size, root) = (self.state.size(), self.tree.root());
         let signer = SignerKey::new(KeyName::new(self.origin()).unwrap(), secret(3));
         let known = Checkpoint { origin: self.origin().to_owned(), size: TreeSize::new(size.get() + 3), root };
-        let restoration =
-            Restoration { size, root, known: Some(known.sign(&signer)), why: "the disk is gone".into() };
+        let restoration = Restoration { size, root, known: Some(known.sign(&signer)), why: "the disk is gone".into() };
         let authored = self.signed(StatementKind::Restoration, &restoration, &self.root);
         self.run(&Command::RestoreLedger { restoration, authored }).unwrap();
     }

@@ -120,7 +120,7 @@ impl Victim {
         self.kept.audit(&self.data, &pinned);
         let (fates, refused) = (self.done.fates, self.done.refused);
         eprintln!("injected: {fates:?}, refusals {refused:?}, {} receipts", self.kept.receipts());
-        println!("tally: injections={} receipts={}", self.round, self.kept.receipts());
+        eprintln!("tally: injections={} receipts={}", self.round, self.kept.receipts());
         drop(self.home);
     }
 }

@@ -21,6 +21,7 @@ mod metrics;
 mod proof_map;
 mod prop;
 mod repeats;
+mod scrub;
 mod secrets;
 mod snapshots;
 mod strangers;

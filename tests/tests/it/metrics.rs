@@ -2,7 +2,7 @@
 #![expect(clippy::float_cmp, reason = "the samples that are compared are whole numbers")]
 
 use countersign_tests::proposals;
-use countersign_tests::raw::Answer;
+use countersign_tests::raw::{Answer, Request};
 use countersign_tests::server::{ADMIN_KEY, Server, Start};
 use domain::event::PrincipalKind;
 use domain::event::key::Scope;
@@ -66,7 +66,7 @@ async fn closed_reads_need_a_key_that_may_read_the_log() {
     let agent = server.api_key(PrincipalKind::Agent, "Casey", &[Scope::ProposalCreate]).await;
     let get = |key: Option<&str>| {
         let request = server.raw().request("GET", "/metrics");
-        key.into_iter().fold(request, |request, key| request.key(key)).send()
+        key.into_iter().fold(request, Request::key).send()
     };
     let refused = get(None).await;
     assert_eq!((refused.status, refused.json()["reason"].clone()), (401, "KEY_REQUIRED".into()));

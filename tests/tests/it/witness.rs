@@ -302,6 +302,26 @@ async fn cosignatures_of_others_and_wrong_ones_are_dropped() {
 }
 
 #[tokio::test(flavor = "multi_thread")]
+async fn a_witness_that_never_answers_holds_nobody_up() {
+    let stage = Stage::set().await;
+    // It takes connections and says nothing.
+    let silent = tokio::net::TcpListener::bind("127.0.0.1:0").await.unwrap();
+    let url = format!("http://{}", silent.local_addr().unwrap());
+    let key = SignerKey::new(KeyName::new("silent.example").unwrap(), SecretKey::from_seed([8; 32])).cosigner();
+    let one = &stage.witnesses[0];
+    let policy = stage.policy_of(&[("one", &one.vkey, &one.url()), ("silent", &key, &url)], "any");
+    let server = serve(stage.data.path(), &policy, "closed").await;
+    for number in 0..3 {
+        submit(&server, &format!("s-{number}")).await;
+        let health = until_witnessed(&server).await;
+        assert_eq!(health["published"], health["size"], "{health}");
+    }
+    let health = until(&server, "given up", |h| h["witnessed"]["each"][1]["fault"].is_string()).await;
+    assert!(health["witnessed"]["each"][1]["fault"].to_string().contains("no answer in"), "{health}");
+    server.stop().await;
+}
+
+#[tokio::test(flavor = "multi_thread")]
 async fn hostile_requests_are_refused_and_change_nothing() {
     let stage = Stage::set().await;
     let server = stage.serve("open").await;

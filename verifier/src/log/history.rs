@@ -100,7 +100,9 @@ impl<'s> History<'s> {
         let kept = self.roots.subtree(0, number).map_err(|error| lost(&error))?;
         let same = |hashes: Vec<Hash>| {
             let mut tile = MemoryTree::new();
-            hashes.into_iter().for_each(|hash| tile.push(hash));
+            for hash in hashes {
+                tile.push(hash);
+            }
             (tile.size().get() == site::WIDTH && tile.root() == kept).then_some(tile)
         };
         let tile = site::read_tile(self.site, 0, number, self.published).ok().and_then(same);

@@ -135,7 +135,7 @@ impl World {
     fn ruling(&self, command: &Command) -> Option<Ruling> {
         let context = Context { now: self.state.time(), seed: Seed::new([7; 32]), policy: &self.policy };
         let sealed = carry_out(&mut self.state.clone(), command, &context).ok()?;
-        sealed.into_iter().find_map(|sealed| match sealed.event.data {
+        sealed.into_iter().find_map(|sealed| match &sealed.event.data {
             EventData::DecisionRecorded(decision) => Some(decision.ruling),
             _ => None,
         })

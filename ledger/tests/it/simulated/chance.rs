@@ -45,15 +45,23 @@ impl Drop for Announce {
 }
 
 /// Runs `check` for as many seeds as the environment says, or `default`.
-pub(crate) fn for_each_seed(default: u64, mut check: impl FnMut(u64)) {
-    let number = |name| std::env::var(name).ok().map(|value: String| value.parse::<u64>().unwrap());
-    let seeds = match number("COUNTERSIGN_SEED") {
+pub(crate) fn for_each_seed(default: u64, check: impl FnMut(u64)) {
+    for_each_of(number("COUNTERSIGN_SEEDS").unwrap_or(default), check);
+}
+
+/// Runs `check` for each number below `end`, or for the one that the environment names.
+pub(crate) fn for_each_of(end: u64, mut check: impl FnMut(u64)) {
+    let numbers = match number("COUNTERSIGN_SEED") {
         Some(seed) => seed..seed + 1,
-        None => 0..number("COUNTERSIGN_SEEDS").unwrap_or(default),
+        None => 0..end,
     };
-    for seed in seeds {
+    for seed in numbers {
         let announce = Announce(seed);
         check(seed);
         drop(announce);
     }
+}
+
+fn number(name: &str) -> Option<u64> {
+    std::env::var(name).ok().map(|value| value.parse().unwrap())
 }

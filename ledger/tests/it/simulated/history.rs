@@ -281,7 +281,11 @@ impl History {
             self.open = None;
             if self.disk.is_off() || self.random.once_in(2) { self.disk.crash() } else { self.disk.kill() }
         }
-        self.try_open().unwrap_or_else(|error| panic!("does not open: {error}"));
+        let failures = self.disk.failures();
+        while let Err(error) = self.try_open() {
+            assert!(self.disk.failures() > failures, "does not open: {error}");
+            self.disk.kill();
+        }
         self.check_some();
     }
 
