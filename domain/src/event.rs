@@ -14,6 +14,8 @@ pub mod proposal;
 pub mod result;
 pub mod runner;
 
+mod bodies;
+
 use crate::id::{AgentName, AnyKeyId, PrincipalId, SessionId};
 use crate::time::Timestamp;
 use proof::hash::Hash;
