@@ -9,14 +9,17 @@
 
 mod arrows;
 mod bad_input;
+mod clock;
 mod compat;
 mod crash;
 mod demo;
+mod disk_full;
 mod fixtures;
 mod forged;
 mod injected;
 mod liar;
 mod lifecycle;
+mod lying;
 mod proof_map;
 mod prop;
 mod repeats;
@@ -25,4 +28,5 @@ mod snapshots;
 mod strangers;
 mod tamper;
 mod tidy;
+mod two_processes;
 mod warrants;
