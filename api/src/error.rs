@@ -150,6 +150,12 @@ impl From<SubmitError> for ApiError {
                 tracing::error!(why, "no room");
                 unavailable("NO_ROOM", "the disk is full", "nothing was written".into(), Some(30))
             }
+            SubmitError::Damaged(what) => unavailable(
+                "DAMAGED",
+                "a file of the log is damaged",
+                format!("{what}; nothing is appended until it is whole again"),
+                Some(30),
+            ),
             SubmitError::Stopped(why) => {
                 tracing::error!(why, "submitted to a stopped writer");
                 unavailable("STOPPED", "the writer has stopped", "the outcome is known after a restart".into(), None)

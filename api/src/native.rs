@@ -6,6 +6,7 @@ pub(crate) mod head;
 pub(crate) mod intents;
 pub(crate) mod jobs;
 pub(crate) mod keys;
+pub(crate) mod metrics;
 pub(crate) mod proposals;
 pub(crate) mod receipts;
 pub(crate) mod stream;

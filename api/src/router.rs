@@ -2,7 +2,7 @@
 
 use crate::app::App;
 use crate::error::ApiError;
-use crate::native::{approvals, batch, head, intents, jobs, keys, proposals, receipts, stream};
+use crate::native::{approvals, batch, head, intents, jobs, keys, metrics, proposals, receipts, stream};
 use crate::{compat, cors, log_site, request};
 use axum::Router;
 use axum::extract::DefaultBodyLimit;
@@ -45,6 +45,7 @@ pub fn router(app: App) -> Router {
     Router::new()
         .nest("/api/v1", native)
         .nest("/log", log)
+        .route("/metrics", get(metrics::metrics))
         .merge(compat::routes())
         .fallback(unknown)
         .layer(axum::middleware::from_fn(plain_errors))

@@ -10,6 +10,7 @@
 mod asking;
 mod cosigner;
 mod listener;
+mod member;
 mod memory;
 mod round;
 mod server;
@@ -17,7 +18,8 @@ mod status;
 mod store;
 
 pub use asking::{Answer, Answering, Transport};
-pub use cosigner::{Cosigner, CosignerError, CosignerOptions};
+pub use cosigner::{Cosigner, CosignerOptions};
+pub use member::CosignerError;
 pub use memory::remembered_mode;
 pub use server::serve;
 pub(crate) use status::age_ms;

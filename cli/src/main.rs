@@ -4,6 +4,7 @@ mod commands;
 mod cosigning;
 mod data_folder;
 mod output;
+mod scrubbing;
 mod server;
 
 use clap::{Parser, Subcommand};

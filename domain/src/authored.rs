@@ -45,6 +45,9 @@ pub enum StatementKind {
     /// A runner reports.
     #[serde(rename = "job.result")]
     Result,
+    /// Root goes on from an older copy of the log.
+    #[serde(rename = "ledger.restore")]
+    Restoration,
 }
 
 /// A head as an author saw it.

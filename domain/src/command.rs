@@ -4,7 +4,7 @@ use crate::event::approval::Answer;
 use crate::event::intent::Intent;
 use crate::event::job::LeaseRequest;
 use crate::event::key::NewKey;
-use crate::event::ledger::Genesis;
+use crate::event::ledger::{Genesis, Restoration};
 use crate::event::projection::ProjectionDigest;
 use crate::event::proposal::{Finding, Proposal};
 use crate::event::result::JobResult;
@@ -79,6 +79,8 @@ pub enum Command {
     EraseBlob { by: Caller, sha256: Hash, why: String },
     /// State the read models' digests.
     AttestProjections { position: TreeSize, projections: Vec<ProjectionDigest> },
+    /// Go on from an older copy of the log, by root.
+    RestoreLedger { restoration: Restoration, authored: Envelope },
 }
 
 /// A command about something that began before.

@@ -248,13 +248,15 @@ events! {
     BlobErased(blob::BlobErased) = "blob.erased",
     /// The follower states its read models' digests.
     ProjectionAttested(projection::ProjectionAttested) = "projection.attested",
+    /// The log goes on from an older copy, and root says so.
+    LedgerRestored(ledger::LedgerRestored) = "ledger.restored",
 }
 
 impl EventData {
     /// What an event with this data is about.
     pub fn subject(&self) -> Subject {
         match self {
-            Self::LedgerCreated(_) => Subject::ledger(),
+            Self::LedgerCreated(_) | Self::LedgerRestored(_) => Subject::ledger(),
             Self::KeyCreated(e) => Subject::of("key", &e.key.key_id),
             Self::KeyDisabled(e) | Self::KeyEnabled(e) | Self::KeyDeleted(e) => Subject::of("key", &e.key_id),
             Self::RunnerRegistered(e) => Subject::of("runner", &e.runner.runner_id),

@@ -4,6 +4,7 @@ use crate::authored::{self, StatementKind};
 use crate::command::{Caller, Command, KeyChange};
 use crate::decide::{Context, RunError, check_signature, run};
 use crate::event::job::LeaseRequest;
+use crate::event::key::KeyChanged;
 use crate::event::proposal::Seed;
 use crate::event::{Event, EventData, PrincipalKind};
 use crate::policy::Policy;
@@ -85,6 +86,7 @@ pub fn command_of(first: &Event) -> Result<Asked, String> {
         PrincipalKind::Anonymous => Caller::anonymous(),
         _ => Caller::key(first.header.actor.key_id.clone()),
     };
+    let change_key = |e: &KeyChanged, change| Command::ChangeKey { by: by_key(), key_id: e.key_id.clone(), change };
     let mut seed = Seed::new([0; 32]);
     let command = match &first.data {
         EventData::LedgerCreated(e) => {
@@ -93,15 +95,9 @@ pub fn command_of(first: &Event) -> Result<Asked, String> {
         EventData::KeyCreated(e) => {
             Command::CreateKey { by: by_key(), key: e.key.clone(), authored: e.authored.clone() }
         }
-        EventData::KeyDisabled(e) => {
-            Command::ChangeKey { by: by_key(), key_id: e.key_id.clone(), change: KeyChange::Disable }
-        }
-        EventData::KeyEnabled(e) => {
-            Command::ChangeKey { by: by_key(), key_id: e.key_id.clone(), change: KeyChange::Enable }
-        }
-        EventData::KeyDeleted(e) => {
-            Command::ChangeKey { by: by_key(), key_id: e.key_id.clone(), change: KeyChange::Delete }
-        }
+        EventData::KeyDisabled(e) => change_key(e, KeyChange::Disable),
+        EventData::KeyEnabled(e) => change_key(e, KeyChange::Enable),
+        EventData::KeyDeleted(e) => change_key(e, KeyChange::Delete),
         EventData::RunnerRegistered(e) => {
             Command::RegisterRunner { runner: e.runner.clone(), authored: e.authored.clone() }
         }
@@ -139,6 +135,9 @@ pub fn command_of(first: &Event) -> Result<Asked, String> {
         EventData::BlobErased(e) => Command::EraseBlob { by: by_key(), sha256: e.sha256, why: e.why.clone() },
         EventData::ProjectionAttested(e) => {
             Command::AttestProjections { position: e.position, projections: e.projections.clone() }
+        }
+        EventData::LedgerRestored(e) => {
+            Command::RestoreLedger { restoration: e.restoration.clone(), authored: e.authored.clone() }
         }
         EventData::DecisionRecorded(_)
         | EventData::ApprovalRequested(_)

@@ -269,14 +269,28 @@ pub fn ensure_dir(disk: &dyn Disk, dir: &Path, mode: Mode) -> Result<(), IoError
     if disk.is_dir(dir) {
         return Ok(());
     }
-    let parent = dir.parent().filter(|parent| !parent.as_os_str().is_empty());
-    if let Some(parent) = parent {
+    if let Some(parent) = dir.parent().filter(|parent| !parent.as_os_str().is_empty()) {
         ensure_dir(disk, parent, mode)?;
+        // It may have been there already, made by an attempt that ended before the sync.
+        sync_name(disk, parent)?;
     }
     match disk.create_dir(dir, mode) {
-        Ok(()) => sync_dir(disk, parent.unwrap_or(Path::new("."))),
+        Ok(()) => sync_name(disk, dir),
         Err(error) if error.kind() == io::ErrorKind::AlreadyExists => Ok(()),
         Err(error) => Err(IoError::at("create directory", dir)(error)),
+    }
+}
+
+/// Makes a directory's own name durable. A parent that we may not look into is not of our making.
+pub(crate) fn sync_name(disk: &dyn Disk, dir: &Path) -> Result<(), IoError> {
+    let parent = match dir.parent() {
+        None => return Ok(()),
+        Some(parent) if parent.as_os_str().is_empty() => Path::new("."),
+        Some(parent) => parent,
+    };
+    match sync_dir(disk, parent) {
+        Err(error) if error.kind() == io::ErrorKind::PermissionDenied => Ok(()),
+        synced => synced,
     }
 }
 

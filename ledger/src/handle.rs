@@ -4,6 +4,7 @@ use crate::clock::ClockError;
 use crate::content::{BlobStore, ContentStore};
 use crate::durable::Staging;
 use crate::keys::entropy;
+use crate::metrics::Metrics;
 use crate::publisher::Desk;
 use crate::sequencer::{Message, Request};
 use crate::site::{TileTree, TreeError};
@@ -58,6 +59,8 @@ pub enum SubmitError {
     Clock(ClockError),
     /// There is no room on the disk; nothing was written.
     NoRoom(String),
+    /// A file of the log is damaged; nothing is appended until it is whole again.
+    Damaged(String),
     /// The writer has stopped; only a restart decides what became of the last batch.
     Stopped(String),
 }
@@ -69,6 +72,7 @@ impl fmt::Display for SubmitError {
             Self::Overloaded => f.write_str("too many commands wait already"),
             Self::Clock(error) => error.fmt(f),
             Self::NoRoom(why) => write!(f, "no room on the disk: {why}"),
+            Self::Damaged(what) => write!(f, "{what}; nothing is appended until it is whole again"),
             Self::Stopped(why) => write!(f, "the writer has stopped: {why}"),
         }
     }
@@ -96,6 +100,8 @@ pub(crate) struct Shared {
     pub(crate) publishing: Desk,
     pub(crate) policy: Arc<Policy>,
     pub(crate) stopped: RwLock<Option<String>>,
+    pub(crate) damaged: RwLock<Option<String>>,
+    pub(crate) metrics: Arc<Metrics>,
 }
 
 /// A ledger, open. Clones share it.
@@ -178,6 +184,38 @@ impl Ledger {
         self.0.tree.journal_first()
     }
 
+    /// What the ledger counts about itself.
+    pub fn metrics(&self) -> &Metrics {
+        &self.0.metrics
+    }
+
+    /// Events under the published checkpoint.
+    pub fn published_size(&self) -> TreeSize {
+        self.0.tree.published()
+    }
+
+    /// What is damaged and keeps the log from growing, if something is.
+    pub fn damaged(&self) -> Option<String> {
+        self.0.damaged.read().unwrap_or_else(PoisonError::into_inner).clone()
+    }
+
+    /// Appends nothing any more, because something is damaged.
+    pub(crate) fn halt(&self, what: &str) {
+        let mut damaged = self.0.damaged.write().unwrap_or_else(PoisonError::into_inner);
+        if damaged.as_deref() != Some(what) {
+            tracing::error!(what, "the log takes no more events");
+            *damaged = Some(what.to_owned());
+        }
+    }
+
+    /// Appends again, if only damage kept it from that.
+    pub(crate) fn resume(&self) {
+        if self.damaged().is_some() {
+            tracing::warn!("what was damaged is whole again; the log goes on");
+            *self.0.damaged.write().unwrap_or_else(PoisonError::into_inner) = None;
+        }
+    }
+
     /// Why the writer has stopped, if it has.
     pub fn stopped(&self) -> Option<String> {
         self.0.stopped.read().unwrap_or_else(PoisonError::into_inner).clone()
@@ -224,12 +262,13 @@ impl Ledger {
 
     /// Queues a command now, to be awaited later: several queued in a row are carried out in that order.
     pub fn queue(&self, command: Command) -> Result<Queued, SubmitError> {
-        Ok(Queued { ledger: self.clone(), answer: self.enqueue(command)? })
+        let answer = self.enqueue(command).inspect_err(|error| self.0.metrics.refuse(error))?;
+        Ok(Queued { ledger: self.clone(), answer })
     }
 
     /// The same for a thread that may block.
     pub fn submit_blocking(&self, command: Command) -> Result<Committed, SubmitError> {
-        let answer = self.enqueue(command)?;
+        let answer = self.enqueue(command).inspect_err(|error| self.0.metrics.refuse(error))?;
         self.answered(answer.blocking_recv().map_err(|_| self.why_stopped())?)
     }
 
@@ -238,7 +277,7 @@ impl Ledger {
             self.check_seen(seen)?;
         }
         let seed = Seed::new(entropy().map_err(|e| SubmitError::Stopped(e.to_string()))?);
-        let (reply, answer) = oneshot::channel();
+        let (reply, answer) = self.0.metrics.wait();
         match self.0.queue.try_send(Message::Command(Request { command, seed, reply })) {
             Ok(()) => Ok(answer),
             Err(TrySendError::Full(_)) => Err(SubmitError::Overloaded),

@@ -5,6 +5,7 @@
 
 use crate::closed::ClosedIndex;
 use crate::durable::Staging;
+use crate::metrics::Metrics;
 use crate::snapshot::Snapshots;
 use domain::state::State;
 use domain::state::closed::Generation;
@@ -14,6 +15,7 @@ use std::path::PathBuf;
 use std::sync::Arc;
 use std::sync::mpsc::{Receiver, Sender, TryRecvError, channel};
 use std::thread::JoinHandle;
+use std::time::Instant;
 
 /// What is to be kept.
 pub(crate) struct Task {
@@ -50,18 +52,22 @@ impl Keeper {
         index: ClosedIndex,
         from: TreeSize,
         every: u64,
+        metrics: Arc<Metrics>,
     ) -> std::io::Result<Self> {
         let (tasks, inbox) = channel::<Task>();
         let (outbox, answers) = channel();
         let mut index = Arc::new(index);
+        metrics.opened_from(from);
         let work = move || {
             for task in inbox {
+                let began = Instant::now();
                 let label = task.frontier.size().get();
                 let done = index
                     .extended(&data_dir, &staging, label, &task.leaving)
                     .map_err(|e| e.to_string())
                     .and_then(|extended| {
-                        let needed_from = snapshots.write(&task.state, &task.frontier, &extended)?;
+                        let (needed_from, bytes) = snapshots.write(&task.state, &task.frontier, &extended)?;
+                        metrics.kept(task.frontier.size(), bytes, began.elapsed());
                         Ok(Kept { index: Arc::new(extended), needed_from })
                     });
                 if let Ok(kept) = &done {

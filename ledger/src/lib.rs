@@ -9,6 +9,7 @@
 //!   proofs from them. All of it can be made again from the journal.
 //! * [`disk`], [`durable`], [`lock`], [`probe`]: the file system and a simulated one, files that survive,
 //!   one process at a time, how fast the disk is.
+//! * [`metrics`]: what the ledger counts about itself.
 //!
 //! # Out of scope
 //!
@@ -26,9 +27,11 @@ pub mod journal;
 mod keeper;
 pub mod keys;
 pub mod lock;
+pub mod metrics;
 pub mod probe;
 mod publisher;
 mod recovery;
+mod scrubber;
 mod sequencer;
 pub mod site;
 mod snapshot;
@@ -39,5 +42,6 @@ pub use handle::{Committed, Head, Ledger, Queued, SubmitError};
 pub use probe::fsync_probe;
 pub use publisher::{Publish, Published, WitnessedError};
 pub use recovery::{OpenError, Options, Recovered, open};
+pub use scrubber::Scrubber;
 pub use sequencer::{Sequencer, Step};
 pub use site::TreeError;

@@ -238,11 +238,7 @@ pub fn open(
     let Replay { state, index, discarded, .. } = replay;
     let (content, blobs) = (ContentStore::open(dir, staging.clone())?, BlobStore::open(dir, staging.clone())?);
     let policy = match begin_with {
-        Some(policy) if state.ledger().is_none() => {
-            blobs.put(&policy.bundle().to_bytes())?;
-            blobs.put(&policy.manifest().to_bytes())?;
-            policy
-        }
+        Some(policy) if state.ledger().is_none() => founded_with(policy, &blobs)?,
         _ => policy_in_force(&state, &blobs)?,
     };
     check_keys(&state, &options)?;
@@ -274,11 +270,14 @@ pub fn open(
         publishing: publisher.desk(),
         policy: Arc::new(policy),
         stopped: RwLock::new(None),
+        damaged: RwLock::new(None),
+        metrics: Arc::default(),
     });
     if head.size.get() > 0 {
         publisher.offer(&head);
     }
-    let keeper = Keeper::start(dir.to_owned(), staging, snapshots, index, began_at, options.snapshot_every)
+    let metrics = shared.metrics.clone();
+    let keeper = Keeper::start(dir.to_owned(), staging, snapshots, index, began_at, options.snapshot_every, metrics)
         .map_err(IoError::at("start the keeper of", dir))?;
     let replayed = head.size.get() - began_at.get();
     let sequencer = Sequencer {
@@ -348,6 +347,12 @@ fn released(file: PathBuf, note: Option<String>, key: &SignerKey) -> Result<Opti
         file,
         problem: format!("the published checkpoint does not hold: {error}"),
     })
+}
+
+fn founded_with(policy: Policy, blobs: &BlobStore) -> Result<Policy, OpenError> {
+    blobs.put(&policy.bundle().to_bytes())?;
+    blobs.put(&policy.manifest().to_bytes())?;
+    Ok(policy)
 }
 
 fn policy_in_force(state: &State, blobs: &BlobStore) -> Result<Policy, OpenError> {

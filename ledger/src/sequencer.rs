@@ -8,6 +8,7 @@ use crate::clock::Judge;
 use crate::handle::{Done, Head, Shared, SubmitError};
 use crate::journal::{AppendError, Frame, Journal};
 use crate::keeper::{Keeper, Task};
+use crate::metrics::Reply;
 use crate::publisher::Publisher;
 use domain::command::Command;
 use domain::decide::{Context, RunError, Sealed, run};
@@ -25,7 +26,6 @@ use std::collections::VecDeque;
 use std::sync::mpsc::{Receiver, RecvTimeoutError};
 use std::sync::{Arc, PoisonError};
 use std::time::{Duration, Instant};
-use tokio::sync::oneshot;
 
 /// Commands of one commit.
 const BATCH_COMMANDS: usize = 512;
@@ -37,8 +37,6 @@ const PARALLEL_EVENTS: usize = 8;
 const NAP: Duration = Duration::from_secs(1);
 /// Longest look around after a commit.
 const LINGER: Duration = Duration::from_micros(200);
-
-type Reply = oneshot::Sender<Result<Done, SubmitError>>;
 
 /// A command on its way.
 pub(crate) struct Request {
@@ -108,8 +106,9 @@ impl Sequencer {
         let (batch, stop) = self.gather(wait);
         self.stalled = false;
         let mut decided = Vec::with_capacity(batch.len());
+        let damaged = self.shared.damaged.read().unwrap_or_else(PoisonError::into_inner).clone();
         let now = self.judge.now(self.tip.time());
-        if let Ok(now) = now {
+        if let (Ok(now), None) = (now, &damaged) {
             self.expire(now, &mut decided);
         }
         let mut bytes = 0;
@@ -119,6 +118,7 @@ impl Sequencer {
             let Some(request) = batch.next() else { break };
             let outcome = match (&now, &fault) {
                 (_, Some(fault)) => Err(SubmitError::Stopped(String::clone(fault))),
+                _ if damaged.is_some() => Err(SubmitError::Damaged(damaged.clone().unwrap_or_default())),
                 (Err(clock), _) => Err(SubmitError::Clock(*clock)),
                 (Ok(now), None) => self.decide(&request.command, *now, request.seed),
             };
@@ -129,7 +129,7 @@ impl Sequencer {
             decided.push(Decided { reply: Some(request.reply), outcome });
         }
         self.carried.extend(batch);
-        self.stalled |= now.is_err();
+        self.stalled |= now.is_err() || damaged.is_some();
         let step = match fault {
             // An engine fault leaves a tip that cannot be trusted: nothing of the batch is written.
             Some(why) => self.stop(&why, decided),
@@ -246,6 +246,7 @@ impl Sequencer {
             frontier.push(*hash);
         }
         let root = frontier.root();
+        let began = Instant::now();
         match self.journal.append(&Frame { start: self.frontier.size(), leaves: &leaves, root }) {
             Ok(_) => {}
             Err(AppendError::NoRoom(error)) => return self.undo(&error.to_string(), decided),
@@ -256,6 +257,7 @@ impl Sequencer {
             Err(error) => return self.stop(&error.to_string(), decided),
         }
         // The commit has happened. From here on nothing can be refused any more.
+        self.shared.metrics.committed(leaves.len(), began.elapsed());
         self.frontier = frontier;
         let leaves: Vec<Arc<Vec<u8>>> = leaves.into_iter().map(Arc::new).collect();
         self.shared.tree.append(&leaves, &hashes);
@@ -377,8 +379,7 @@ struct Published {
 impl Decided {
     fn answer_refused(self) {
         if let (Some(reply), Err(error)) = (self.reply, self.outcome) {
-            // Whoever asked may have gone away; that changes nothing.
-            let _ = reply.send(Err(error));
+            reply.send(Err(error));
         }
     }
 
@@ -388,7 +389,7 @@ impl Decided {
             Ok(sealed) => sealed.len(),
             Err(error) => {
                 if let Some(reply) = self.reply {
-                    let _ = reply.send(Err(error));
+                    reply.send(Err(error));
                 }
                 return at;
             }
@@ -397,7 +398,7 @@ impl Decided {
             let part = |all: &[Arc<Event>]| all.iter().skip(at).take(sealed).cloned().collect();
             let leaves = published.leaves.iter().skip(at).take(sealed).cloned().collect();
             let done = Done { events: part(&published.events), leaves, head: published.head.clone() };
-            let _ = reply.send(Ok(done));
+            reply.send(Ok(done));
         }
         at + sealed
     }

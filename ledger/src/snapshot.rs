@@ -60,8 +60,13 @@ impl Snapshots {
     }
 
     /// Writes one durably, and removes what neither it nor the one before needs. Gives the size of the one before: the
-    /// log must be kept from there on.
-    pub(crate) fn write(&self, state: &State, frontier: &Frontier, index: &ClosedIndex) -> Result<TreeSize, Problem> {
+    /// log must be kept from there on; and the bytes of the new one.
+    pub(crate) fn write(
+        &self,
+        state: &State,
+        frontier: &Frontier,
+        index: &ClosedIndex,
+    ) -> Result<(TreeSize, u64), Problem> {
         let frozen = state.freeze().map_err(|e| e.to_string())?;
         let payload = Payload {
             v: VERSION,
@@ -75,7 +80,8 @@ impl Snapshots {
         let envelope = Envelope::sign(PAYLOAD_TYPE, &bytes, self.key.secret());
         let text = serde_json::to_vec(&envelope).map_err(|e| e.to_string())?;
         self.staging.write(&self.path(frontier.size()), &text, Mode::Private).map_err(|e| e.to_string())?;
-        self.retire(index).map_err(|e| e.to_string())
+        let before = self.retire(index).map_err(|e| e.to_string())?;
+        Ok((before, crate::width::on_disk(text.len())))
     }
 
     /// Every snapshot that is there, newest first, by its size.

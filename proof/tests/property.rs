@@ -9,6 +9,7 @@ use countersign_proof::merkle::{
     Frontier, MemoryTree, consistency_proof, inclusion_proof, leaf_hash, root_at, verify_consistency, verify_inclusion,
 };
 use countersign_proof::tile::{BundleCoord, TileCoord, decode_bundle, encode_bundle};
+use countersign_proof::witness::{AddCheckpoint, KnownLog, LastCosigned, judge};
 use countersign_proof::{
     Checkpoint, Hash, KeyName, LeafIndex, Note, PublicKey, Receipt, ReceiptEntry, SecretKey, Signature, SignerKey,
     TreeSize, base64,
@@ -358,6 +359,44 @@ proptest! {
     fn base64_has_one_spelling(text in "[A-Da-d+/=]{0,12}") {
         if let Ok(bytes) = base64::decode(&text) {
             prop_assert_eq!(base64::encode(&bytes), text);
+        }
+    }
+
+    #[test]
+    fn a_witness_cosigns_what_extends_its_head_and_no_flipped_bit_of_it(
+        sizes in (0_u64..200, 0_u64..200), at in any::<Index>(), forked in any::<Index>()
+    ) {
+        let (old, new) = (sizes.0.min(sizes.1), sizes.0.max(sizes.1));
+        let log = signer([5; 32]);
+        let (keys, size) = ([log.verifier()], TreeSize::new(old));
+        let cosigned = |tree: &MemoryTree| LastCosigned { size, root: root_at(tree, size).unwrap() };
+        let honest = tree(new);
+        let proof = if old == 0 { Vec::new() } else { consistency_proof(&honest, size, honest.size()).unwrap() };
+        let checkpoint = Checkpoint { origin: log.name().as_str().into(), size: honest.size(), root: honest.root() };
+        let request = AddCheckpoint { old: size, proof, note: Note::parse(&checkpoint.sign(&log)).unwrap() };
+        let judged = |request: &AddCheckpoint, last| judge(request, Some(KnownLog { keys: &keys, last: Some(last) }));
+        prop_assert_eq!(judged(&request, cosigned(&honest)), Ok(checkpoint));
+
+        // A witness that has cosigned a tree in which one leaf is another cosigns nothing of this one.
+        if old > 0 {
+            let other = pick(forked, old);
+            let mut fork = MemoryTree::new();
+            (0..old).for_each(|leaf| {
+                fork.push(leaf_hash(&(leaf + u64::from(leaf == other) * 1000).to_be_bytes()));
+            });
+            prop_assert_eq!(judged(&request, cosigned(&fork)).unwrap_err().status(), 422);
+        }
+
+        let text = request.to_string();
+        prop_assert_eq!(AddCheckpoint::parse(&text).unwrap(), request);
+        let mut bytes = text.into_bytes();
+        flip(&mut bytes, at);
+        if let Some(parsed) = String::from_utf8(bytes).ok().and_then(|text| {
+            let parsed = AddCheckpoint::parse(&text).ok()?;
+            assert_eq!(parsed.to_string(), text, "one spelling");
+            Some(parsed)
+        }) {
+            prop_assert!(judged(&parsed, cosigned(&honest)).is_err());
         }
     }
 }

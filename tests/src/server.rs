@@ -117,6 +117,22 @@ impl Start {
     /// # Panics
     /// If it does neither in time.
     pub async fn attempt(self) -> Result<Server, Ended> {
+        let mut server = self.listening().await?;
+        if server.answers().await {
+            return Ok(server);
+        }
+        let code = server.ended().await;
+        Err(Ended { code, said: server.said() })
+    }
+
+    /// Starts it, and waits until it listens or has ended; it need not be well.
+    ///
+    /// # Errors
+    /// If it ended by itself.
+    ///
+    /// # Panics
+    /// If it does neither in time.
+    pub async fn listening(self) -> Result<Server, Ended> {
         let (mut server, mut lines) = self.spawn();
         let listening = async {
             while let Some(line) = lines.recv().await {
@@ -133,11 +149,7 @@ impl Start {
             return Err(Ended { code, said: server.said() });
         };
         server.address = address;
-        if server.answers().await {
-            return Ok(server);
-        }
-        let code = server.ended().await;
-        Err(Ended { code, said: server.said() })
+        Ok(server)
     }
 
     /// Starts it, and waits for nothing.

@@ -16,7 +16,6 @@ use proof::{Hash, LeafIndex, PublicKey, TreeSize, sha256};
 use crate::log::audit::Audit;
 use crate::log::entry;
 use crate::log::genesis::Identity;
-use crate::log::history::History;
 use crate::report::Journal;
 use crate::rule::{Finding, Rule};
 
@@ -32,7 +31,7 @@ pub(crate) fn examine(
     site_holds: bool,
     report: &mut Journal,
 ) -> Result<(), Finding> {
-    let published = audit.history.as_ref().map_or(TreeSize::ZERO, History::size);
+    let published = audit.history.as_ref().map_or(TreeSize::ZERO, crate::log::history::History::size);
     let mut walk = Walk {
         audit,
         event_key: identity.event,
@@ -101,7 +100,8 @@ impl Walk<'_, '_> {
     /// Goes to the first leaf that is kept. What is before it must have been published, and was checked there.
     fn begin(&mut self, first: LeafIndex, path: &Path) -> Result<(), Stop> {
         let history = self.audit.history.as_ref();
-        let Some(frontier) = history.and_then(|history| history.frontier_at(TreeSize::new(first.get()))) else {
+        let frontier = history.map(|history| history.frontier_at(TreeSize::new(first.get()))).transpose()?.flatten();
+        let Some(frontier) = frontier else {
             if !self.site_holds {
                 return Err(Stop::Enough);
             }
@@ -181,8 +181,9 @@ impl Walk<'_, '_> {
     fn leaf(&mut self, leaf: &[u8]) -> Result<(), Stop> {
         let (index, hash) = (self.here(), leaf_hash(leaf));
         if self.published.contains(index) {
-            let published = self.audit.history.as_ref().and_then(|history| history.leaf(index));
-            if let Some(published) = published.filter(|published| **published != hash) {
+            let history = self.audit.history.as_ref();
+            let published = history.map(|history| history.leaf(index)).transpose()?.flatten();
+            if let Some(published) = published.filter(|published| *published != hash) {
                 let detail = match entry::check(index, leaf, &self.event_key) {
                     Ok(_) => {
                         format!("another event than the published one: expected leaf hash {published}, got {hash}")

@@ -6,6 +6,7 @@
 //! read model must be the fold of the events before it.
 
 mod blobs;
+mod closed;
 mod heads;
 mod views;
 
@@ -24,6 +25,7 @@ use crate::rule::{Finding, Rule};
 use crate::source::{Location, Source};
 use crate::trust::Options;
 
+use closed::Runs;
 use views::Views;
 
 /// Events of one group. A command leads to fewer than ten; the bound keeps a forger from making us hold a whole log.
@@ -37,6 +39,8 @@ pub fn verify_replay(location: &Location, options: &Options<'_>) -> Report {
 /// A replay under way.
 pub(crate) struct Replay {
     state: State,
+    /// What the state does not keep of what is over.
+    over: Runs,
     policy: Policy,
     group: Vec<Recorded>,
     views: Views,
@@ -60,6 +64,7 @@ impl Replay {
         match blobs::policy(site, identity) {
             Ok(policy) => Some(Self {
                 state: State::new(),
+                over: Runs::default(),
                 policy,
                 group: Vec::new(),
                 views: Views::new(),
@@ -75,7 +80,7 @@ impl Replay {
     }
 
     /// Adds the next event. The group that it does not belong to is derived.
-    pub(crate) fn push(&mut self, recorded: Recorded, history: &History) -> Result<(), Finding> {
+    pub(crate) fn push(&mut self, recorded: Recorded, history: &History<'_>) -> Result<(), Finding> {
         if self.is_over {
             return Ok(());
         }
@@ -90,7 +95,7 @@ impl Replay {
     /// Derives the last group. Of one whose end is wanting, only what is there can be wrong.
     pub(crate) fn finish(
         mut self,
-        history: &History,
+        history: &History<'_>,
         is_whole: bool,
         findings: &mut Vec<Finding>,
         report: &mut Report,
@@ -106,7 +111,7 @@ impl Replay {
         report.attested = Some(self.tally.attested);
     }
 
-    fn derive(&mut self, history: &History) -> Result<(), Finding> {
+    fn derive(&mut self, history: &History<'_>) -> Result<(), Finding> {
         let group = std::mem::take(&mut self.group);
         let Some(first) = group.first() else {
             return Ok(());
@@ -121,7 +126,7 @@ impl Replay {
         outcome
     }
 
-    fn check(&mut self, start: LeafIndex, group: &[Recorded], history: &History) -> Result<(), Finding> {
+    fn check(&mut self, start: LeafIndex, group: &[Recorded], history: &History<'_>) -> Result<(), Finding> {
         let derived = rederive(&mut self.state, group, &self.policy);
         // A statement stands in the group's first event; so its breach comes first, unless that event has another.
         match derived {
@@ -136,6 +141,7 @@ impl Replay {
             self.views.push(&recorded.event, &mut self.insufficient)?;
         }
         self.tally.count(group);
+        self.over.relieve(&mut self.state);
         Ok(())
     }
 

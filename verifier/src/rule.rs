@@ -136,6 +136,8 @@ rules! {
     ProjectionDigest = "projection_digest", Invalid;
     /// A read model that this build does not know.
     ProjectionUnknown = "projection_unknown", Insufficient;
+    /// A read model's digest is attested for a moment so long ago that this verifier has forgotten it.
+    ProjectionOld = "projection_old", Insufficient;
 
     // Receipts and pairs of checkpoints.
     /// The file is no receipt.

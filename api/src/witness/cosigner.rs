@@ -10,8 +10,9 @@
 //! the committed ones, and reach the site through here only.
 
 use super::asking::{Asking, Outcome, Transport};
+use super::member::{CosignerError, Member, members};
 use super::memory::{FILE, Memory};
-use super::round::{Candidate, Round, cosignatures, names, pause};
+use super::round::{Candidate, Round, cosignatures, names};
 use super::status::{Mode, Standing, Status, Witnessing};
 use ledger::{Ledger, Published};
 use proof::index::TreeSize;
@@ -22,7 +23,7 @@ use std::path::PathBuf;
 use std::sync::Arc;
 use std::time::Duration;
 use tokio::sync::watch;
-use tokio::task::{Id, JoinError, JoinSet};
+use tokio::task::{JoinError, JoinSet};
 use tokio::time::Instant;
 
 /// How witnesses are asked.
@@ -48,34 +49,6 @@ impl CosignerOptions {
     }
 }
 
-/// Why no witness can be asked.
-#[derive(Clone, Debug, PartialEq, Eq)]
-pub enum CosignerError {
-    /// The policy does not name this log's key.
-    OtherLog {
-        /// The key.
-        key: VerifierKey,
-    },
-    /// A witness has an address that cannot be used.
-    Url {
-        /// The witness.
-        name: String,
-        /// What stands there.
-        url: String,
-    },
-    /// The witnesses that have an address can never be the quorum.
-    Unreachable {
-        /// The quorum.
-        quorum: String,
-    },
-    /// No witness has an address.
-    Nobody,
-    /// The ledger has no genesis, or one that names no key.
-    NoKey,
-    /// What is remembered of the witnesses cannot be written.
-    Memory(String),
-}
-
 /// The task that asks.
 pub struct Cosigner {
     ledger: Ledger,
@@ -92,19 +65,6 @@ pub struct Cosigner {
     started: Option<Instant>,
     asking: JoinSet<(usize, TreeSize, Outcome)>,
     status: Witnessing,
-}
-
-/// A witness that is asked.
-struct Member {
-    /// Its place in the policy.
-    place: usize,
-    name: String,
-    key: VerifierKey,
-    url: String,
-    failures: u32,
-    not_before: Option<Instant>,
-    /// The size of the head that it is being asked about, and the task that asks.
-    asked: Option<(TreeSize, Id)>,
 }
 
 /// Where heads come from.
@@ -344,76 +304,6 @@ impl Heads {
     }
 }
 
-impl Member {
-    fn learn(&mut self, outcome: &Outcome, now: Instant, interval: Duration) {
-        match outcome {
-            Outcome::Cosigned(_) => (self.failures, self.not_before) = (0, None),
-            // There is nothing to ask before there is a newer head.
-            Outcome::IsAhead(_) => (self.failures, self.not_before) = (0, Some(now + interval)),
-            Outcome::Contradicted(why) => {
-                tracing::error!(
-                    witness = self.name,
-                    why,
-                    "FORK SUSPECTED: a witness knows another history of this log"
-                );
-                self.fail(now);
-            }
-            Outcome::Failed(why) => {
-                tracing::warn!(witness = self.name, why, "a witness did not cosign");
-                self.fail(now);
-            }
-        }
-    }
-
-    fn fail(&mut self, now: Instant) {
-        self.failures = self.failures.saturating_add(1);
-        let mut random = [u8::MAX];
-        // Without entropy the pause is the longest.
-        let _ = getrandom::fill(&mut random);
-        let [random] = random;
-        self.not_before = Some(now + pause(self.failures, random));
-    }
-}
-
-impl Standing {
-    fn learn(&mut self, outcome: &Outcome, reached: Option<TreeSize>) {
-        self.size = reached.map_or(self.size, TreeSize::get);
-        match outcome {
-            Outcome::Cosigned(_) => (self.fault, self.contradicts) = (None, false),
-            Outcome::IsAhead(_) => self.fault = None,
-            Outcome::Contradicted(why) => (self.fault, self.contradicts) = (Some(why.clone()), true),
-            Outcome::Failed(why) => self.fault = Some(why.clone()),
-        }
-    }
-}
-
-/// The witnesses that can be asked.
-fn members(policy: &TrustPolicy) -> Result<Vec<Member>, CosignerError> {
-    let mut members = Vec::new();
-    for (place, witness) in policy.witnesses().iter().enumerate() {
-        let Some(url) = &witness.url else { continue };
-        if !url.strip_prefix("http://").is_some_and(|rest| !rest.is_empty() && !rest.starts_with('/')) {
-            return Err(CosignerError::Url { name: witness.name.clone(), url: url.clone() });
-        }
-        members.push(Member {
-            place,
-            name: witness.name.clone(),
-            key: witness.key.clone(),
-            url: url.trim_end_matches('/').to_owned(),
-            failures: 0,
-            not_before: None,
-            asked: None,
-        });
-    }
-    if members.is_empty() {
-        return Err(CosignerError::Nobody);
-    }
-    if !policy.is_met(&names(policy, members.iter().map(|member| &member.place))) {
-        return Err(CosignerError::Unreachable { quorum: policy.quorum().unwrap_or("none").to_owned() });
-    }
-    Ok(members)
-}
-
 /// How it stands before anybody is asked.
 fn status(ledger: &Ledger, policy: &TrustPolicy, memory: &Memory) -> Status {
     let witnessed = ledger.witnessed().borrow().clone();
@@ -432,24 +322,3 @@ fn status(ledger: &Ledger, policy: &TrustPolicy, memory: &Memory) -> Status {
         each: each.collect(),
     }
 }
-
-impl fmt::Display for CosignerError {
-    fn fmt(&self, f: &mut fmt::Formatter<'_>) -> fmt::Result {
-        match self {
-            Self::OtherLog { key } => write!(f, "it has no line `log {key}`, which is this log"),
-            Self::Url { name, url } => write!(
-                f,
-                "witness `{name}` has the address `{url}`, expected `http://host[:port][/path]`: this build has no TLS, so \
-                 a proxy must stand before a witness that speaks `https://`"
-            ),
-            Self::Unreachable { quorum } => {
-                write!(f, "the witnesses that have an address can never be the quorum `{quorum}`")
-            }
-            Self::Nobody => f.write_str("no witness in it has an address to be asked at"),
-            Self::Memory(error) => f.write_str(error),
-            Self::NoKey => f.write_str("the ledger names no checkpoint key"),
-        }
-    }
-}
-
-impl std::error::Error for CosignerError {}

@@ -1,6 +1,8 @@
 //! How it stands with the witnesses, for `/health`.
 
+use super::asking::Outcome;
 use ledger::{Ledger, Publish};
+use proof::index::TreeSize;
 use serde::{Deserialize, Serialize};
 use serde_json::{Value, json};
 use std::sync::{Arc, Mutex, PoisonError};
@@ -53,6 +55,19 @@ pub(super) struct Standing {
     pub(super) fault: Option<String>,
     /// Whether that was that it knows another history.
     pub(super) contradicts: bool,
+}
+
+impl Standing {
+    /// Takes what came of asking; `reached` is the size that the witness is known to have cosigned.
+    pub(super) fn learn(&mut self, outcome: &Outcome, reached: Option<TreeSize>) {
+        self.size = reached.map_or(self.size, TreeSize::get);
+        match outcome {
+            Outcome::Cosigned(_) => (self.fault, self.contradicts) = (None, false),
+            Outcome::IsAhead(_) => self.fault = None,
+            Outcome::Contradicted(why) => (self.fault, self.contradicts) = (Some(why.clone()), true),
+            Outcome::Failed(why) => self.fault = Some(why.clone()),
+        }
+    }
 }
 
 impl Witnessing {

@@ -1,12 +1,20 @@
 //! `countersign bench`: figures a reader can compare, with the disk's own beside them.
 
 mod append;
-mod histogram;
+mod curve;
+mod decide;
+mod figures;
+mod folder;
+mod govern;
 mod load;
+mod pace;
+mod plot;
+mod proposals;
+mod restart;
+mod verify;
 
-use crate::output::{OutputArguments, could_not};
+use crate::output::could_not;
 use clap::{Args, Subcommand};
-use std::path::PathBuf;
 use std::process::ExitCode;
 
 #[derive(Debug, Args)]
@@ -18,39 +26,28 @@ pub(crate) struct Arguments {
 #[derive(Debug, Subcommand)]
 enum What {
     /// Durable signed events: submitted over HTTP, receipt in the answer
-    Append(AppendArguments),
-}
-
-/// Options of `bench append`.
-#[derive(Debug, Args)]
-pub(crate) struct AppendArguments {
-    /// The data folder; a new ledger is made in it if there is none
-    #[arg(long, value_name = "DIR")]
-    pub(crate) data: PathBuf,
-    /// How many events
-    #[arg(long, value_name = "N", conflicts_with = "seconds")]
-    pub(crate) events: Option<u64>,
-    /// For how long
-    #[arg(long, value_name = "S")]
-    pub(crate) seconds: Option<u64>,
-    /// Events a second that are offered, whatever is answered; otherwise each client sends when it is answered
-    #[arg(long, value_name = "EVENTS_PER_S")]
-    pub(crate) rate: Option<u64>,
-    /// Clients at once
-    #[arg(long, value_name = "N", default_value_t = 64)]
-    pub(crate) clients: usize,
-    /// Events of one request
-    #[arg(long, value_name = "N", default_value_t = 1)]
-    pub(crate) batch: u64,
-    /// Without HTTP
-    #[arg(long)]
-    pub(crate) in_process: bool,
-    #[command(flatten)]
-    pub(crate) output: OutputArguments,
+    Append(append::Arguments),
+    /// What governance costs alone: deciding one proposal, in memory
+    Decide(decide::Arguments),
+    /// Proposals through governance over HTTP: proposal, decision and job, all durable
+    Govern(govern::Arguments),
+    /// The verifier over a data folder: its structure, and every event derived again
+    Verify(verify::Arguments),
+    /// From the start of a server process to its first answer
+    Restart(restart::Arguments),
+    /// Draw what `bench append --curve` wrote
+    Plot(plot::Arguments),
 }
 
 pub(crate) fn run(arguments: &Arguments) -> ExitCode {
-    let What::Append(append) = &arguments.what;
     crate::commands::log_to_stderr(true);
-    append::run(append).unwrap_or_else(could_not)
+    let done = match &arguments.what {
+        What::Append(a) => append::run(a),
+        What::Decide(a) => decide::run(a),
+        What::Govern(a) => govern::run(a),
+        What::Verify(a) => verify::run(a),
+        What::Restart(a) => restart::run(a),
+        What::Plot(a) => plot::run(a),
+    };
+    done.unwrap_or_else(could_not)
 }

@@ -3,6 +3,7 @@
 use crate::cosigning::{WitnessArguments, Witnesses};
 use crate::data_folder::{self, Founding, OpenFolder, Problem};
 use crate::output::{could_not, print_line};
+use crate::scrubbing::ScrubArguments;
 use crate::server::{self, Server, ServerOptions};
 use clap::Args;
 use domain::event::ledger::Profile;
@@ -29,6 +30,8 @@ pub(crate) struct ServeArguments {
     attest_every: u64,
     #[command(flatten)]
     witnesses: WitnessArguments,
+    #[command(flatten)]
+    scrub: ScrubArguments,
     /// Print nothing but errors
     #[arg(long)]
     quiet: bool,
@@ -100,6 +103,7 @@ async fn serve_until_told(arguments: &ServeArguments, project: Option<PathBuf>) 
     ))
     .map_err(|e| e.to_string())?;
     say(&format!("listening on {}", server.url())).map_err(|e| e.to_string())?;
+    let scrubber = arguments.scrub.start(&server.ledger)?;
     let mut child = match runner {
         Some(runner) => Some(runner.start(&server.url())?),
         None => None,
@@ -109,6 +113,9 @@ async fn serve_until_told(arguments: &ServeArguments, project: Option<PathBuf>) 
     let _ = say("stopping");
     if let Some(child) = &mut child {
         stop_child(child);
+    }
+    if let Some(scrubber) = scrubber {
+        scrubber.stop();
     }
     server.stop().await?;
     ended

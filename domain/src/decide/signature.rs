@@ -51,6 +51,15 @@ pub fn check_signature(state: &State, command: &Command) -> Result<Option<SeenHe
             let key = &job::runner_by_key(state, by)?.runner.public_key;
             check(authored, key, StatementKind::Result, &info.genesis.origin, result)?
         }
+        Command::RestoreLedger { restoration, authored } => {
+            let info = ledger_of(state)?;
+            let head = check(authored, &info.root, StatementKind::Restoration, &info.genesis.origin, restoration)?;
+            // The head is compared with the tree, and so is what root says of the copy.
+            if (head.size, head.root) != (restoration.size, restoration.root) {
+                return Err(Rejection::mismatch("the head that was seen is not that of the copy".into()));
+            }
+            head
+        }
         Command::CreateKey { authored: None, .. }
         | Command::ChangeKey { .. }
         | Command::CreateIntent { authored: None, .. }

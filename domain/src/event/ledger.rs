@@ -1,8 +1,9 @@
-//! `ledger.created`: the first event, signed for by the root key.
+//! `ledger.created`: the first event; `ledger.restored`: the log goes on from an older copy. Both are signed for by the root key.
 
 use crate::event::key::NewKey;
 use proof::dsse::Envelope;
 use proof::hash::Hash;
+use proof::index::TreeSize;
 use serde::{Deserialize, Serialize};
 
 /// How strict the ledger is; fixed at genesis.
@@ -43,6 +44,30 @@ pub struct LedgerCreated {
     pub genesis: Genesis,
     /// The engine that decides.
     pub engine: u32,
+    /// Root's statement.
+    pub authored: Envelope,
+}
+
+/// What root says when a log goes on from a copy that may be older than what the world has seen.
+#[derive(Debug, Clone, PartialEq, Eq, Serialize, Deserialize)]
+pub struct Restoration {
+    /// Events of the copy: the event that says so is the next one.
+    pub size: TreeSize,
+    /// The root of the tree of those.
+    pub root: Hash,
+    /// The newest checkpoint of this log that is known and reaches further: what is behind `size` in it is given up, and
+    /// others may hold proof of it.
+    #[serde(default, skip_serializing_if = "Option::is_none")]
+    pub known: Option<String>,
+    /// In a few words.
+    pub why: String,
+}
+
+/// `ledger.restored`.
+#[derive(Debug, Clone, PartialEq, Eq, Serialize, Deserialize)]
+pub struct LedgerRestored {
+    /// What root said.
+    pub restoration: Restoration,
     /// Root's statement.
     pub authored: Envelope,
 }

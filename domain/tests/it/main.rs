@@ -29,6 +29,7 @@ mod policies;
 mod properties;
 mod reasons;
 mod repeats;
+mod restored;
 mod results;
 mod statements;
 mod tamper;

@@ -72,6 +72,11 @@ impl Play {
                 let position = TreeSize::new(self.world.state.size().get() + shape.mostly(0, &[0, 1]));
                 Command::AttestProjections { position, projections: Vec::new() }
             }
+            30 => {
+                let mut restoration = self.world.restoration(None);
+                restoration.size = TreeSize::new(restoration.size.get() + shape.mostly(0, &[0, 1]));
+                self.world.restored(&restoration)
+            }
             _ if self.asked.is_empty() => return,
             _ => shape.any(0, &self.asked),
         };

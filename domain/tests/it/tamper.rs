@@ -1,7 +1,7 @@
 //! A log in which one field was changed, by somebody who holds the ledger's own keys: signatures and Merkle tree are no
 //! obstacle to them, so what is left is what can be re-derived.
 
-use crate::material::{id, patch, plain, publish, read, report};
+use crate::material::{ORIGIN, id, patch, plain, publish, read, report, secret};
 use crate::world::{Group, World, by, by_signature, leased, minted};
 use domain::authored::StatementKind;
 use domain::command::{Caller, Command, KeyChange};
@@ -14,8 +14,11 @@ use domain::event::{Event, EventData};
 use domain::replay::{MismatchRule, Recorded, rederive};
 use domain::state::State;
 use domain::time::Timestamp;
+use proof::checkpoint::Checkpoint;
 use proof::hash::sha256;
-use proof::index::LeafIndex;
+use proof::index::{LeafIndex, TreeSize};
+use proof::key::KeyName;
+use proof::note::SignerKey;
 use serde_json::{Value, json};
 use std::collections::BTreeSet;
 
@@ -72,6 +75,11 @@ fn story() -> World {
     world.run(Command::EraseBlob { by: by("key_ops"), sha256: sha256(b"x"), why: "asked".into() }).unwrap();
     let projections = domain::view::ALL.map(|p| domain::view::Folded::new(p).attested()).to_vec();
     world.run(Command::AttestProjections { position: world.state.size(), projections }).unwrap();
+    let reaches = TreeSize::new(world.state.size().get() + 5);
+    let known = Checkpoint { origin: ORIGIN.into(), size: reaches, root: sha256(b"lost") };
+    let signer = SignerKey::new(KeyName::new(ORIGIN).unwrap(), secret(3));
+    let restoration = world.restoration(Some(known.sign(&signer)));
+    world.run(world.restored(&restoration)).unwrap();
     world.propose("key_casey", read("last")).unwrap();
     world
 }
@@ -254,6 +262,7 @@ const ASSERTED: &[&str] = &[
     "key.disabled /time",
     "key.enabled /time",
     "ledger.created /time",
+    "ledger.restored /time",
     "projection.attested /data/position",
     "projection.attested /data/projections",
     "projection.attested /data/projections/0/digest",

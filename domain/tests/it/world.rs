@@ -10,7 +10,7 @@ use domain::event::approval::{Answer, Challenge, Verb};
 use domain::event::decision::DecisionRecorded;
 use domain::event::job::{Job, JobLeased, LeaseRequest};
 use domain::event::key::{NewKey, Scope};
-use domain::event::ledger::{Genesis, Profile};
+use domain::event::ledger::{Genesis, Profile, Restoration};
 use domain::event::proposal::{Finding, Proposal, Seed};
 use domain::event::runner::NewRunner;
 use domain::event::{Event, EventData, PrincipalKind};
@@ -157,6 +157,18 @@ impl World {
     pub(crate) fn signed_at<T: Serialize>(size: TreeSize, kind: StatementKind, body: &T, key: &SecretKey) -> Envelope {
         let head = SeenHead { size, root: sha256(&size.get().to_be_bytes()) };
         authored::sign(kind, ORIGIN, head, body, key).unwrap()
+    }
+
+    /// What root says of a copy of all there is.
+    pub(crate) fn restoration(&self, known: Option<String>) -> Restoration {
+        let size = self.state.size();
+        Restoration { size, root: sha256(&size.get().to_be_bytes()), known, why: "the disk is gone".into() }
+    }
+
+    /// The command that goes with it.
+    pub(crate) fn restored(&self, restoration: &Restoration) -> Command {
+        let authored = self.signed(StatementKind::Restoration, restoration, &self.root);
+        Command::RestoreLedger { restoration: restoration.clone(), authored }
     }
 
     /// Lets time pass.

@@ -19,7 +19,8 @@ use std::sync::{Arc, Mutex, MutexGuard, PoisonError};
 use super::{Access, Disk, DiskFile};
 use crate::durable::Mode;
 use crate::lock::{DirLock, LockError};
-use content::Content;
+use crate::width::in_memory;
+use content::{Content, SECTOR_BYTES};
 use faults::{Faults, Trouble};
 use names::{Change, Names, Node};
 use random::Random;
@@ -82,7 +83,7 @@ impl SimulatedDisk {
 
     /// Lets the `nth` operation of this kind from now on fail, counted from zero.
     ///
-    /// A write that fails has reached the kernel in part. A sync of a file that fails has taken some
+    /// A write that fails has reached the kernel in part, up to the end of some sector. A sync of a file that fails has taken some
     /// sectors to the disk and gives the others up: they are seen as before, but no later sync takes
     /// them, and it succeeds. A sync of a directory that fails leaves everything as it was.
     pub fn fail_nth(&self, operation: Operation, nth: u64, fault: Fault) {
@@ -98,6 +99,11 @@ impl SimulatedDisk {
     /// How many operations there have been.
     pub fn operations(&self) -> u64 {
         self.lock().faults.operations()
+    }
+
+    /// How many of them have failed because a fault was asked for or the power was off.
+    pub fn failures(&self) -> u64 {
+        self.lock().faults.failures()
     }
 
     /// Whether the power has been cut.
@@ -297,6 +303,13 @@ impl SimulatedFile {
     }
 }
 
+/// How much of a write at `offset` is done when it fails: whole sectors.
+fn part(random: &mut Random, length: usize, offset: u64) -> usize {
+    let into_sector = in_memory(offset) % SECTOR_BYTES;
+    let end = random.up_to(length).saturating_add(into_sector) / SECTOR_BYTES * SECTOR_BYTES;
+    end.saturating_sub(into_sector)
+}
+
 impl DiskFile for SimulatedFile {
     fn write_at(&self, bytes: &[u8], offset: u64) -> io::Result<usize> {
         if self.access != Access::Write {
@@ -306,7 +319,7 @@ impl DiskFile for SimulatedFile {
             let taken = match begun {
                 Ok(()) => bytes.len(),
                 Err(Trouble::Off) => 0,
-                Err(Trouble::PowerCut | Trouble::Fault(_)) => state.random.up_to(bytes.len()),
+                Err(Trouble::PowerCut | Trouble::Fault(_)) => part(&mut state.random, bytes.len(), offset),
             };
             let taken_bytes = bytes.get(..taken).unwrap_or_default();
             state.content(self.file)?.write(taken_bytes, offset);

@@ -23,7 +23,7 @@ use proof::{Hash, LeafIndex, TreeSize, sha256};
 
 use super::{AppendError, Frame, Journal, JournalReader, LeafVisitor, OpenError};
 use crate::disk::{Access, Disk, DiskFile, RealDisk, write_all_at};
-use crate::durable::{IoError, Mode, ensure_dir, sync_dir};
+use crate::durable::{IoError, Mode, ensure_dir, sync_dir, sync_name};
 use crate::lock::DirLock;
 use crate::width::on_disk;
 use format::{HEADER_BYTES, SegmentHeader};
@@ -142,6 +142,7 @@ impl SegmentJournal {
         ensure_dir(&**disk, &dir, Mode::Private)?;
         // What is seen here need not be durable: whoever made it may have failed, or been killed, before
         // the sync. Frames are about to be believed, and others written behind them.
+        sync_name(&**disk, data_dir)?;
         sync_dir(&**disk, data_dir)?;
         sync_dir(&**disk, &dir)?;
         let recovery::Recovered { mut segments, frontier, torn } = recovery::recover(&dir, options, visit)?;

@@ -17,5 +17,6 @@ mod foreign;
 mod log;
 mod reclaimed;
 mod segments;
+mod simulated;
 mod site;
 mod torn;

@@ -13,7 +13,7 @@ use domain::event::approval::{Answer, Verb};
 use domain::event::intent::Intent;
 use domain::event::job::LeaseRequest;
 use domain::event::key::{NewKey, Scope};
-use domain::event::ledger::{Genesis, Profile};
+use domain::event::ledger::{Genesis, Profile, Restoration};
 use domain::event::projection::ProjectionDigest;
 use domain::event::proposal::{Finding, Proposal, Seed};
 use domain::event::runner::NewRunner;
@@ -26,7 +26,7 @@ use domain::state::job::JobState;
 use domain::state::proposal::ProposalState;
 use domain::time::Timestamp;
 use proof::note::SignerKey;
-use proof::{KeyName, SecretKey, TreeSize, sha256};
+use proof::{Checkpoint, KeyName, SecretKey, TreeSize, sha256};
 use serde_json::json;
 
 pub(crate) use bodies::proposal;
@@ -373,11 +373,22 @@ impl History {
         self.run(&Command::AttestProjections { position, projections }).unwrap();
     }
 
+    /// Goes on from a copy of all there is, when longer heads are known.
+    pub(crate) fn restore(&mut self) {
+        let (size, root) = (self.state.size(), self.tree.root());
+        let signer = SignerKey::new(KeyName::new(self.origin()).unwrap(), secret(3));
+        let known = Checkpoint { origin: self.origin().to_owned(), size: TreeSize::new(size.get() + 3), root };
+        let restoration = Restoration { size, root, known: Some(known.sign(&signer)), why: "the disk is gone".into() };
+        let authored = self.signed(StatementKind::Restoration, &restoration, &self.root);
+        self.run(&Command::RestoreLedger { restoration, authored }).unwrap();
+    }
+
     /// Something that no proposal is about.
     fn administer(&mut self, name: &str, pick: usize) {
-        match pick % 4 {
+        match pick % 5 {
             0 => self.erase(name.as_bytes()),
             1 => self.pass_ms(1_000),
+            2 => self.restore(),
             _ => {
                 let key = format!("key_{name}");
                 self.create_key(&key);

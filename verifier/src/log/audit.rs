@@ -21,7 +21,7 @@ pub(crate) struct Audit<'s> {
     frontier: Frontier,
     pub(crate) tiles: Tiles<'s>,
     /// Kept only for those who compare with it.
-    pub(crate) history: Option<History>,
+    pub(crate) history: Option<History<'s>>,
     replay: Option<Replay>,
     pub(crate) checked: Checked,
 }
@@ -38,7 +38,7 @@ impl<'s> Audit<'s> {
             chain: Chain::new(identity.origin.clone()),
             frontier: Frontier::new(),
             tiles: Tiles::new(site, size),
-            history: keep_history.then(History::default),
+            history: keep_history.then(|| History::new(site, size)),
             replay,
             checked: Checked::default(),
         }

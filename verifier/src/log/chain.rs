@@ -3,7 +3,8 @@
 use std::collections::BTreeMap;
 
 use domain::event::decision::Ruling;
-use domain::event::{EventData, Header, Subject};
+use domain::event::{EventData, Header};
+use domain::state::closed::ClosedKey;
 use domain::time::Timestamp;
 use proof::{Hash, LeafIndex};
 
@@ -18,8 +19,9 @@ pub(crate) struct Chain {
     prev: Hash,
     time: Timestamp,
     group: LeafIndex,
-    /// Of subjects that may get further events; so this is bounded by open work, not by history.
-    versions: BTreeMap<Subject, u64>,
+    /// Of subjects that may get further events, by the short form of their names; so this is bounded by open work, not
+    /// by history.
+    versions: BTreeMap<ClosedKey, u64>,
 }
 
 impl Chain {
@@ -83,7 +85,8 @@ impl Chain {
 
     /// A subject that is closed gets no more events; should its name come up again, it starts anew.
     fn push_subject(&mut self, at: LeafIndex, h: &Header, is_final: bool) -> Result<(), Finding> {
-        let expected = self.versions.get(&h.subject).copied().unwrap_or(0).saturating_add(1);
+        let name = ClosedKey::of(&h.subject);
+        let expected = self.versions.get(&name).copied().unwrap_or(0).saturating_add(1);
         if h.version != expected {
             let subject = h.subject.as_str();
             return Err(Finding::at(
@@ -93,9 +96,9 @@ impl Chain {
             ));
         }
         if is_final {
-            self.versions.remove(&h.subject);
+            self.versions.remove(&name);
         } else {
-            self.versions.insert(h.subject.clone(), h.version);
+            self.versions.insert(name, h.version);
         }
         Ok(())
     }
@@ -126,6 +129,7 @@ const fn is_final(data: &EventData) -> bool {
         | EventData::JobLeaseExpired(_)
         | EventData::ResultRecorded(_)
         | EventData::BlobErased(_)
-        | EventData::ProjectionAttested(_) => false,
+        | EventData::ProjectionAttested(_)
+        | EventData::LedgerRestored(_) => false,
     }
 }

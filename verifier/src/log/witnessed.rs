@@ -21,14 +21,14 @@ impl Witnessed {
 
     /// Checks that the log's key signed it, and that this log had its root at its size. A log that could be read only
     /// in part (`is_whole` says so) judges no head beyond that.
-    pub(crate) fn check(&self, key: &VerifierKey, history: &History, is_whole: bool) -> Result<(), Finding> {
+    pub(crate) fn check(&self, key: &VerifierKey, history: &History<'_>, is_whole: bool) -> Result<(), Finding> {
         let breach = |detail: &dyn std::fmt::Display| {
             Finding::whole(Rule::WitnessedHead, format_args!("`{WITNESSED}`: {detail}"))
         };
         let trust = Trust::Key(Box::new(key.clone()));
         let opened = head::text(&self.0).and_then(|note| head::open(note, &trust, None));
         let Checkpoint { size, root, .. } = opened.map_err(|finding| breach(&finding.detail))?.checkpoint;
-        match history.root_at(size) {
+        match history.root_at(size)? {
             Some(ours) if ours == root || size == TreeSize::ZERO => Ok(()),
             Some(ours) => {
                 Err(breach(&format_args!("it signs root {root} at size {size}, where this log had root {ours}")))

@@ -15,7 +15,7 @@ struct Seen {
 }
 
 /// Compares the head that the author of an event had seen with the one that this log had at that size.
-pub(super) fn check(event: &Event, history: &History) -> Result<(), Finding> {
+pub(super) fn check(event: &Event, history: &History<'_>) -> Result<(), Finding> {
     let at = event.header.seq;
     // A statement that cannot be read is a matter of authorship, and was judged as such.
     let Some(seen) = statement(&event.data).and_then(|envelope| serde_json::from_slice::<Seen>(&envelope.payload).ok())
@@ -27,7 +27,7 @@ pub(super) fn check(event: &Event, history: &History) -> Result<(), Finding> {
         let detail = format!("the author had seen a head of {size} events before there were so many");
         return Err(Finding::at(at, Rule::ForkedHead, detail));
     }
-    match history.root_at(size) {
+    match history.root_at(size)? {
         Some(ours) if ours == root => Ok(()),
         Some(ours) => {
             let detail = format!("the author had seen root {root} at size {size}, this log had {ours}");
@@ -42,6 +42,7 @@ fn statement(data: &EventData) -> Option<&Envelope> {
     match data {
         EventData::LedgerCreated(created) => Some(&created.authored),
         EventData::RunnerRegistered(registered) => Some(&registered.authored),
+        EventData::LedgerRestored(restored) => Some(&restored.authored),
         EventData::JobLeased(leased) => Some(&leased.authored),
         EventData::KeyCreated(created) => created.authored.as_ref(),
         EventData::IntentCreated(created) => created.authored.as_ref(),

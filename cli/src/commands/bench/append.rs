@@ -1,122 +1,132 @@
 //! `bench append`.
 
-use super::AppendArguments;
-use super::histogram::Latency;
-use super::load::{self, Plan, Seen, Target, Turns};
-use crate::data_folder::{self, Founding};
+use super::curve::Curve;
+use super::figures::{self, Fsync, Latency};
+use super::folder::{self, Measured};
+use super::load::{self, Seen, Target};
+use super::pace::{Plan, Turns};
+use crate::output::OutputArguments;
 use crate::server::{Server, ServerOptions};
-use domain::command::Caller;
-use domain::event::ledger::Profile;
+use clap::Args;
 use serde_json::json;
-use std::path::Path;
+use std::num::{NonZeroU64, NonZeroUsize};
+use std::path::PathBuf;
 use std::process::ExitCode;
 use std::sync::Arc;
 use std::time::{Duration, Instant};
 
-/// Syncs of the probe, before and after the run.
-const PROBES: u32 = 500;
+/// Options of `bench append`.
+#[derive(Debug, Args)]
+pub(crate) struct Arguments {
+    /// The data folder; a new ledger is made in it if there is none
+    #[arg(long, value_name = "DIR")]
+    data: PathBuf,
+    /// How many events
+    #[arg(long, value_name = "N", conflicts_with = "seconds")]
+    events: Option<u64>,
+    /// For how long
+    #[arg(long, value_name = "S")]
+    seconds: Option<u64>,
+    /// Events a second that are offered, whatever is answered; otherwise each client sends when it is answered
+    #[arg(long, value_name = "EVENTS_PER_S")]
+    rate: Option<NonZeroU64>,
+    /// Clients at once
+    #[arg(long, value_name = "N", default_value = "64")]
+    clients: NonZeroUsize,
+    /// Events of one request
+    #[arg(long, value_name = "N", default_value = "1")]
+    batch: NonZeroU64,
+    /// Without HTTP
+    #[arg(long)]
+    in_process: bool,
+    /// Write how the run went, a row every 1 %, as CSV; `bench plot` draws it
+    #[arg(long, value_name = "FILE", requires = "events")]
+    curve: Option<PathBuf>,
+    #[command(flatten)]
+    output: OutputArguments,
+}
 
-pub(crate) fn run(arguments: &AppendArguments) -> Result<ExitCode, String> {
+pub(super) fn run(arguments: &Arguments) -> Result<ExitCode, String> {
     let runtime = tokio::runtime::Builder::new_multi_thread().enable_all().build().map_err(|e| e.to_string())?;
-    let key = data_folder::new_api_key()?;
-    let mut folder = if data_folder::exists(&arguments.data) {
-        data_folder::open(&arguments.data)?
-    } else {
-        let founding = Founding { profile: Profile::Dev, root: None, origin: None, admin_key: &key };
-        data_folder::create(&arguments.data, &founding)?
+    let measured = folder::open_or_found(&arguments.data)?;
+    let curve = match (&arguments.curve, arguments.events) {
+        (Some(path), Some(events)) => Some(Curve::create(path, events)?),
+        _ => None,
     };
-    crate::server::ensure_admin_key(&arguments.data, &mut folder, &key)?;
-    let admin = data_folder::admin_record(&folder.salt, &key)?;
-    let before = ledger::fsync_probe(&arguments.data, PROBES).map_err(|e| e.to_string())?;
-    let measured = runtime.block_on(measure(arguments, folder, &key, Caller::key(admin.key_id)))?;
-    let after = ledger::fsync_probe(&arguments.data, PROBES).map_err(|e| e.to_string())?;
-    let mean = |a: Duration, b: Duration| (a + b).as_secs_f64() * 500.0;
-    let fsync = (mean(before.0, after.0), mean(before.1, after.1));
+    let fsync = Fsync::probe(&arguments.data)?;
+    let seen = Arc::new(Seen::new(curve));
+    let ran = runtime.block_on(measure(arguments, measured, &seen))?;
+    seen.finish()?;
+    let fsync = fsync.and_now(&arguments.data)?;
 
-    let events = measured.latencies.len();
-    let rate = f64::from(u32::try_from(events).unwrap_or(u32::MAX)) / measured.elapsed.as_secs_f64();
-    let latency = Latency::of(measured.latencies);
+    let (events, errors) = (seen.events(), seen.errors());
+    let rate = figures::per_second(events, ran.elapsed);
+    let latency = Latency::of(&seen.latency.read());
+    let (rss, peak) = (figures::rss_bytes(), figures::peak_rss_bytes());
     let answer = json!({
-        "events_per_second": rate, "latency_ms": latency, "fsync_ms": {"p50": fsync.0, "p99": fsync.1},
-        "events": events, "errors": measured.errors, "cpu_seconds": measured.cpu_seconds, "rss_bytes": rss_bytes(),
-        "clients": arguments.clients, "batch": arguments.batch, "in_process": arguments.in_process, "rate": arguments.rate,
-        "projection_lag_events": measured.lag,
+        "events_per_second": rate, "latency_ms": latency, "fsync_ms": fsync, "events": events, "errors": errors,
+        "cpu_seconds": ran.cpu_seconds, "rss_bytes": rss, "peak_rss_bytes": peak, "seconds": ran.elapsed.as_secs_f64(),
+        "clients": arguments.clients, "batch": arguments.batch, "in_process": arguments.in_process,
+        "rate": arguments.rate, "pacer_late_ms": ran.late, "projection_lag_events": ran.lag,
     });
     let code = arguments.output.data(&answer, || {
         format!(
-            "{rate:.0} events/s · {events} events, {} errors\nlatency   {latency}\nfdatasync p50 {:.3} · p99 {:.3} ms (the same minute)\nCPU       {:.1} s · {} MiB · read models {} events behind at the end",
-            measured.errors, fsync.0, fsync.1, measured.cpu_seconds, rss_bytes() / 1_048_576, measured.lag
+            "{rate:.0} events/s · {events} events, {errors} errors\nlatency   {latency}\nfdatasync p50 {:.3} · p99 {:.3} ms (the same minute)\nCPU       {:.1} s · {} MiB, at most {} MiB · read models {} events behind at the end",
+            fsync.p50,
+            fsync.p99,
+            ran.cpu_seconds,
+            rss / 1_048_576,
+            peak / 1_048_576,
+            ran.lag
         )
     });
-    Ok(if measured.errors > 0 { ExitCode::from(2) } else { code })
+    Ok(if errors > 0 { ExitCode::from(2) } else { code })
 }
 
-struct Measured {
-    latencies: Vec<Duration>,
-    errors: u64,
+struct Ran {
     elapsed: Duration,
     cpu_seconds: f64,
     lag: u64,
+    late: Option<Latency>,
 }
 
-async fn measure(
-    arguments: &AppendArguments,
-    folder: data_folder::OpenFolder,
-    key: &str,
-    by: Caller,
-) -> Result<Measured, String> {
+async fn measure(arguments: &Arguments, measured: Measured, seen: &Arc<Seen>) -> Result<Ran, String> {
+    let Measured { folder, key, admin } = measured;
     let server = Server::start(&arguments.data, folder, &ServerOptions::default()).await?;
     let run: Arc<str> = server.ledger.head().size.to_string().into();
-    let start = Instant::now();
     let seconds = arguments.seconds.or_else(|| arguments.events.is_none().then_some(10));
-    let until = seconds.map(|s| start + Duration::from_secs(s));
-    let turns = Turns::new(Plan { events: arguments.events, until, start, rate: arguments.rate });
-    let cpu = cpu_seconds();
-    let mut clients = Vec::new();
-    for _ in 0..arguments.clients.max(1) {
-        let (run, turns) = (run.clone(), turns.clone());
-        clients.push(if arguments.in_process {
-            tokio::spawn(spawned(load::in_process(
-                server.ledger.clone(),
-                by.clone(),
-                run,
-                arguments.batch.max(1),
-                turns,
-            )))
+    let start = Instant::now();
+    let turns = Turns::start(Plan {
+        events: arguments.events,
+        until: seconds.map(|s| start + Duration::from_secs(s)),
+        start,
+        rate: arguments.rate,
+        batch: arguments.batch,
+        clients: arguments.clients.get(),
+    })?;
+    let cpu = figures::cpu_seconds();
+    let mut clients = tokio::task::JoinSet::new();
+    for _ in 0..arguments.clients.get() {
+        let (run, turns, seen) = (run.clone(), turns.clone(), seen.clone());
+        if arguments.in_process {
+            let (ledger, by) = (server.ledger.clone(), admin.clone());
+            clients.spawn(async move {
+                load::in_process(ledger, by, run, turns, seen).await;
+                Ok(())
+            });
         } else {
-            let target = Target { address: server.address, key: key.into(), run, batch: arguments.batch.max(1) };
-            tokio::spawn(async move { load::http(target, turns).await.map_err(|e| e.to_string()) })
-        });
+            let batch = arguments.batch.get();
+            let target = Target { address: server.address, key: key.as_str().into(), run, batch };
+            clients.spawn(load::http(target, turns, seen));
+        }
     }
-    let (mut latencies, mut errors) = (Vec::new(), 0);
-    for client in clients {
-        let seen = client.await.map_err(|e| e.to_string())??;
-        latencies.extend(seen.latencies);
-        errors += seen.errors;
+    while let Some(ended) = clients.join_next().await {
+        ended.map_err(|e| e.to_string())?.map_err(|e| e.to_string())?;
     }
     let elapsed = start.elapsed();
-    let cpu_seconds = cpu_seconds() - cpu;
+    let cpu_seconds = figures::cpu_seconds() - cpu;
     let lag = server.ledger.head().size.get().saturating_sub(server.position());
     server.stop().await?;
-    Ok(Measured { latencies, errors, elapsed, cpu_seconds, lag })
-}
-
-async fn spawned(work: impl Future<Output = Seen>) -> Result<Seen, String> {
-    Ok(work.await)
-}
-
-/// CPU time of this process: server and load generator together.
-fn cpu_seconds() -> f64 {
-    // Fields 14 and 15 of /proc/self/stat, in ticks of 10 ms; the command name before them may hold spaces.
-    let stat = std::fs::read_to_string(Path::new("/proc/self/stat")).unwrap_or_default();
-    let rest = stat.rsplit_once(')').map_or("", |(_, rest)| rest);
-    let ticks: u32 = rest.split_whitespace().skip(11).take(2).filter_map(|f| f.parse::<u32>().ok()).sum();
-    f64::from(ticks) / 100.0
-}
-
-/// Resident memory of this process.
-fn rss_bytes() -> u64 {
-    let status = std::fs::read_to_string("/proc/self/status").unwrap_or_default();
-    let line = status.lines().find_map(|line| line.strip_prefix("VmRSS:"));
-    line.and_then(|l| l.split_whitespace().next()).and_then(|kb| kb.parse::<u64>().ok()).unwrap_or(0) * 1024
+    let late = arguments.rate.map(|_| Latency::of(&turns.late()));
+    Ok(Ran { elapsed, cpu_seconds, lag, late })
 }

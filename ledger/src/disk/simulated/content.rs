@@ -4,7 +4,8 @@ use std::io;
 
 use crate::width::{in_memory, on_disk};
 
-const SECTOR_BYTES: usize = 512;
+/// What a disk writes whole or not at all.
+pub(super) const SECTOR_BYTES: usize = 512;
 
 /// The bytes of a file.
 #[derive(Debug, Default)]

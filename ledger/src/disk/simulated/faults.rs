@@ -67,6 +67,7 @@ pub(super) enum Trouble {
 #[derive(Debug, Default)]
 pub(super) struct Faults {
     operations: u64,
+    failures: u64,
     power_cut_at: Option<u64>,
     is_off: bool,
     /// How many operations of a kind pass before one fails.
@@ -86,6 +87,10 @@ impl Faults {
         self.operations
     }
 
+    pub(super) const fn failures(&self) -> u64 {
+        self.failures
+    }
+
     pub(super) const fn is_off(&self) -> bool {
         self.is_off
     }
@@ -98,6 +103,12 @@ impl Faults {
 
     /// Whether the next operation of this kind happens.
     pub(super) fn begin(&mut self, operation: Operation) -> Result<(), Trouble> {
+        let begun = self.pass(operation);
+        self.failures += u64::from(begun.is_err());
+        begun
+    }
+
+    fn pass(&mut self, operation: Operation) -> Result<(), Trouble> {
         if self.is_off {
             return Err(Trouble::Off);
         }
