@@ -80,7 +80,7 @@ impl Filled {
         self.kept.audit(data, &pinned);
         let refused: u64 = self.refused.values().sum();
         eprintln!("disk_full: {:?} in {} loads, {} receipts", self.refused, self.loads, self.kept.receipts());
-        println!("tally: disks-full=1 refused-for-want-of-room={refused} receipts={}", self.kept.receipts());
+        eprintln!("tally: disks-full=1 refused-for-want-of-room={refused} receipts={}", self.kept.receipts());
     }
 }
 

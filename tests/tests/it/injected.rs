@@ -126,11 +126,7 @@ impl Victim {
         let missed = fates.get("was not reached").copied().unwrap_or(0);
         assert!(2 * missed < self.round, "most faults never came: {fates:?}");
         eprintln!("injected: {fates:?}, refusals {refused:?}, {} receipts", self.kept.receipts());
-<<<<<<< HEAD
-        println!("tally: injections={} receipts={}", self.round - missed, self.kept.receipts());
-=======
-        eprintln!("tally: injections={} receipts={}", self.round, self.kept.receipts());
->>>>>>> main
+        eprintln!("tally: injections={} receipts={}", self.round - missed, self.kept.receipts());
         drop(self.home);
     }
 }

@@ -26,6 +26,7 @@ mod prop;
 mod repeats;
 mod scrub;
 mod secrets;
+mod simulated;
 mod snapshots;
 mod strangers;
 mod tamper;

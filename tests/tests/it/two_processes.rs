@@ -96,7 +96,7 @@ async fn a_folder_has_one_heir_when_its_server_is_killed() {
     }
     server.stop().await;
     eprintln!("two_processes: {ROUNDS} heirs, {refused} turned away, {} receipts", kept.receipts());
-    println!("tally: heirs={ROUNDS} receipts={}", kept.receipts());
+    eprintln!("tally: heirs={ROUNDS} receipts={}", kept.receipts());
     assert!(refused > 0, "nobody was ever turned away");
     kept.audit(&data, &pinned);
 }
