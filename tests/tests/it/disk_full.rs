@@ -68,7 +68,7 @@ async fn fills_up(home: &TempDir, data: &Path, full: &Injection) -> Filled {
 
 impl Filled {
     /// The same process has all that it acknowledged, and its read models are where the log is; so it is after a restart.
-    async fn is_whole(self, data: &Path) {
+    async fn found_whole(self, data: &Path) {
         let health = self.server.raw().get("/health").await;
         assert_eq!(health.status, 200, "{}", health.text());
         self.kept.check(&self.server).await;
@@ -91,7 +91,7 @@ async fn a_journal_without_room_refuses_and_goes_on_by_itself() {
     let filled = fills_up(&home, &data, &full).await;
     let reasons: Vec<_> = filled.refused.keys().map(String::as_str).collect();
     assert_eq!(reasons, ["NO_ROOM"]);
-    filled.is_whole(&data).await;
+    filled.found_whole(&data).await;
 }
 
 #[tokio::test(flavor = "multi_thread")]
@@ -114,7 +114,7 @@ async fn read_models_without_room_catch_up_by_themselves() {
     assert!(!server.said().contains("fed again"), "{}", server.said());
     server.limit_files(None);
     server.says("read models are fed again").await;
-    Filled { server, kept, refused: BTreeMap::new(), loads }.is_whole(&data).await;
+    Filled { server, kept, refused: BTreeMap::new(), loads }.found_whole(&data).await;
 }
 
 #[tokio::test(flavor = "multi_thread")]
@@ -125,5 +125,5 @@ async fn a_disk_that_is_full_for_everything_is_survived() {
     let filled = fills_up(&home, &data, &full).await;
     let reasons: Vec<_> = filled.refused.keys().map(String::as_str).collect();
     assert_eq!(reasons, ["NO_ROOM"], "{}", filled.server.said());
-    filled.is_whole(&data).await;
+    filled.found_whole(&data).await;
 }

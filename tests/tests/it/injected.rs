@@ -148,6 +148,11 @@ fn fault_of_the_disk(call: &'static str, fault: Fault, data: &Path, nth: u64) ->
     if call == "write" { injection.on(staged(data)) } else { injection }
 }
 
+/// How often each fault is injected: once, or more in a long run.
+fn turns() -> usize {
+    if std::env::var_os("COUNTERSIGN_SOAK").is_some() { 3 } else { 1 }
+}
+
 /// A place in a run of calls: the first ones as likely as those far behind.
 fn place(chance: &mut Chance) -> u64 {
     let magnitude = chance.below(CALLS);
@@ -158,7 +163,7 @@ fn place(chance: &mut Chance) -> u64 {
 async fn a_failing_system_call_loses_nothing_that_was_acknowledged() {
     let mut chance = Chance::with_printed_seed("injected");
     let mut victim = Victim::new().await;
-    for (call, fault) in FAULTS {
+    for (call, fault) in FAULTS.into_iter().cycle().take(FAULTS.len() * turns()) {
         let injection = fault_of_the_disk(call, fault, &victim.data, place(&mut chance));
         let for_ever = fault != Fault::Kill && chance.below(4) == 0;
         victim.suffers(&if for_ever { injection.and_ever_after() } else { injection }, &mut chance).await;

@@ -108,11 +108,14 @@ async fn a_journal_that_ends_before_what_was_released_is_not_served() {
     refuses("a snapshot", dir.path(), &ends_short(dir.path(), size, reaches)).await;
 }
 
+/// The length that is left of a segment.
+type Cut = fn(&data::Segment) -> u64;
+
 #[tokio::test(flavor = "multi_thread")]
 async fn a_last_segment_that_was_cut_is_not_served() {
     let two = Two::new().await;
     let (_, size) = two.sizes;
-    let cuts: [(&str, fn(&data::Segment) -> u64); 3] = [
+    let cuts: [(&str, Cut); 3] = [
         ("behind its first frame", |segment| position(segment.frames[0].range.end)),
         ("in its last frame", |segment| position(segment.frames.last().unwrap().range.end - 9)),
         ("to its header", |_| 512),
