@@ -129,7 +129,8 @@ pub(crate) fn create_as(
     ledger::durable::ensure_dir(dir, ledger::durable::Mode::Private).map_err(|e| e.to_string())?;
     // Nobody else founds here meanwhile; the journal takes the lock over.
     let lock = ledger::lock::DirLock::acquire(dir).map_err(|e| e.to_string())?;
-    if exists(dir) || KeyFolder::of(dir).path(KeyRole::Event).exists() {
+    let begun = |role| KeyFolder::of(dir).path(role).exists();
+    if exists(dir) || begun(KeyRole::Event) || founding.root.is_none() && begun(KeyRole::Root) {
         return Err(format!("{} was begun before: making a ledger was interrupted; remove the folder", dir.display()));
     }
     let staging = Staging::open(dir).map_err(|e| e.to_string())?;

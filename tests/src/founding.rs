@@ -35,17 +35,34 @@ pub const MANIFEST: &str = include_str!("../../policy/default/manifest.json");
 
 /// A clock that goes when it is told to.
 #[derive(Debug, Clone)]
-pub struct HandClock(Arc<AtomicU64>);
+pub struct HandClock(Arc<Hands>);
+
+#[derive(Debug)]
+struct Hands {
+    wall: AtomicU64,
+    monotonic: AtomicU64,
+}
 
 impl HandClock {
     /// A clock that shows the time at which these tests were written.
     pub fn new() -> Self {
-        Self(Arc::new(AtomicU64::new(1_790_000_000_000)))
+        Self(Arc::new(Hands { wall: AtomicU64::new(1_790_000_000_000), monotonic: AtomicU64::new(7_000) }))
     }
 
-    /// Goes on.
+    /// Goes on, as time does.
     pub fn advance(&self, ms: u64) {
-        self.0.fetch_add(ms, Ordering::SeqCst);
+        self.0.wall.fetch_add(ms, Ordering::SeqCst);
+        self.0.monotonic.fetch_add(ms, Ordering::SeqCst);
+    }
+
+    /// Is set: shows this, and no time has passed.
+    pub fn set(&self, wall_ms: u64) {
+        self.0.wall.store(wall_ms, Ordering::SeqCst);
+    }
+
+    /// What it shows.
+    pub fn shows(&self) -> u64 {
+        self.0.wall.load(Ordering::SeqCst)
     }
 }
 
@@ -57,11 +74,11 @@ impl Default for HandClock {
 
 impl Clock for HandClock {
     fn wall(&self) -> Timestamp {
-        Timestamp::from_ms(self.0.load(Ordering::SeqCst))
+        Timestamp::from_ms(self.shows())
     }
 
     fn monotonic(&self) -> Duration {
-        Duration::from_millis(self.0.load(Ordering::SeqCst))
+        Duration::from_millis(self.0.monotonic.load(Ordering::SeqCst))
     }
 }
 

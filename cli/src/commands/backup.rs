@@ -48,7 +48,10 @@ pub(crate) fn run(arguments: &Arguments) -> ExitCode {
     }
     report_flaws(&arguments.output, &copied);
     let mut answer = as_json(&copied);
-    answer["elapsed_ms"] = json!(u64::try_from(start.elapsed().as_millis()).unwrap_or(u64::MAX));
+    let elapsed_ms = u64::try_from(start.elapsed().as_millis()).unwrap_or(u64::MAX);
+    if let Some(answer) = answer.as_object_mut() {
+        answer.insert("elapsed_ms".into(), json!(elapsed_ms));
+    }
     let printed = arguments.output.data(&answer, || {
         let more = copied.size.get().saturating_sub(copied.from.get());
         let verb = if copied.complete { "backed up" } else { "NOT backed up: the backup stays as it was" };

@@ -54,9 +54,11 @@ pub(crate) fn run(arguments: &Arguments) -> ExitCode {
         arguments.output.note(format_args!("before the ledger can be served, put in place: {}", files.join(", ")));
     }
     let mut answer = as_json(&restored.copied);
-    answer["lost"] = json!(restored.lost);
-    answer["logged"] = json!(restored.logged);
-    answer["was_done"] = json!(restored.was_done);
+    if let Some(answer) = answer.as_object_mut() {
+        answer.insert("lost".into(), json!(restored.lost));
+        answer.insert("logged".into(), json!(restored.logged));
+        answer.insert("was_done".into(), json!(restored.was_done));
+    }
     arguments.output.data(&answer, || text(&arguments.data, &restored))
 }
 
