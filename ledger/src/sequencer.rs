@@ -277,11 +277,13 @@ impl Sequencer {
             return self.stop(&problem, decided);
         }
         let head = self.publish(leaves, root, &sealed);
+        let alone = decided.len() <= 2;
         let mut at = 0;
         for decided in decided {
             at = decided.answer(&head, at);
         }
-        self.linger = LINGER;
+        // Among many, the next is there already, and looking around would only take their time.
+        self.linger = if alone { LINGER } else { Duration::ZERO };
         Step::Go
     }
 
