@@ -14,6 +14,7 @@ use domain::policy::Bundle;
 use crate::consistency::{Exhibit, verify_consistency};
 use crate::diff::{MAX_EVIDENCE_BYTES, verify_diff, verify_evidence};
 use crate::log::MAX_CHECKPOINT_BYTES;
+use crate::overview::verify_overview;
 use crate::receipt::{MAX_RECEIPT_BYTES, verify_receipts};
 use crate::report::{CommandName, Report, Verdict};
 use crate::source::{Location, read_file};
@@ -58,7 +59,9 @@ fn answer(command: &Command, output: Output) -> Report {
 fn try_answer(command: &Command, output: Output) -> Result<Report, String> {
     match command {
         Command::Log { log: args, structure_only } => log(CommandName::Log, args, *structure_only, output),
-        Command::Replay(args) => log(CommandName::Replay, args, false, output),
+        Command::Replay { log: args, html: None } => log(CommandName::Replay, args, false, output),
+        Command::Replay { log: args, html: Some(file) } => page(CommandName::Replay, args, Some(file), output),
+        Command::Audit { log: args, html } => page(CommandName::Audit, args, html.as_deref(), output),
         Command::Story { proposal, log: args } => {
             survey(args, output, |location, options| verify_story(location, proposal, options))
         }
@@ -92,6 +95,15 @@ fn log(command: CommandName, args: &LogArgs, structure_only: bool, output: Outpu
         let options = Options { structure_only, ..options.clone() };
         crate::log::run(command, location, &options)
     })
+}
+
+/// Replays a log with an overview, and writes a page about it if that is wanted.
+fn page(command: CommandName, args: &LogArgs, html: Option<&Path>, output: Output) -> Result<Report, String> {
+    let report = survey(args, output, |location, options| verify_overview(command, location, options))?;
+    if let Some(file) = html {
+        std::fs::write(file, report.to_html()).map_err(|error| format!("`{}`: {error}", file.display()))?;
+    }
+    Ok(report)
 }
 
 /// Opens a log, and shows how far whatever is done with it has come.
@@ -188,7 +200,10 @@ fn print(report: &Report, output: Output) -> io::Result<()> {
 impl Command {
     const fn output(&self) -> Output {
         match self {
-            Self::Log { log: args, .. } | Self::Replay(args) | Self::Story { log: args, .. } => args.output,
+            Self::Log { log: args, .. }
+            | Self::Replay { log: args, .. }
+            | Self::Audit { log: args, .. }
+            | Self::Story { log: args, .. } => args.output,
             Self::Whatif(args) => args.output,
             Self::Diff(args) => args.output,
             Self::Evidence { output, .. } => *output,
@@ -204,7 +219,8 @@ impl Command {
         };
         match self {
             Self::Log { log: args, .. } => (CommandName::Log, args.source.clone()),
-            Self::Replay(args) => (CommandName::Replay, args.source.clone()),
+            Self::Replay { log: args, .. } => (CommandName::Replay, args.source.clone()),
+            Self::Audit { log: args, .. } => (CommandName::Audit, args.source.clone()),
             Self::Story { log: args, .. } => (CommandName::Story, args.source.clone()),
             Self::Whatif(args) => (CommandName::Whatif, args.source.clone()),
             Self::Diff(args) => (CommandName::Diff, format!("{} and {}", args.a, args.b)),

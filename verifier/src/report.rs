@@ -1,5 +1,7 @@
 //! What was established: a verdict, what it rests on, and the first thing that is wrong.
 
+mod html;
+mod proofs;
 pub(crate) mod tell;
 pub(crate) mod text;
 
@@ -9,6 +11,7 @@ use proof::{Checkpoint, Hash, LeafIndex, TreeSize};
 use serde::Serialize;
 
 use crate::diff::Fork;
+use crate::overview::Overview;
 use crate::rule::{Finding, Rule};
 use crate::story::Story;
 use crate::whatif::WhatIf;
@@ -74,6 +77,8 @@ pub enum CommandName {
     Story,
     /// `whatif`.
     Whatif,
+    /// `audit`.
+    Audit,
     /// `diff`.
     Diff,
     /// `evidence`.
@@ -90,6 +95,7 @@ impl CommandName {
             Self::Consistency => "consistency",
             Self::Story => "story",
             Self::Whatif => "whatif",
+            Self::Audit => "audit",
             Self::Diff => "diff",
             Self::Evidence => "evidence",
         }
@@ -97,7 +103,7 @@ impl CommandName {
 
     /// Whether every event is derived again for it.
     pub const fn replays(self) -> bool {
-        matches!(self, Self::Replay | Self::Story | Self::Whatif)
+        matches!(self, Self::Replay | Self::Story | Self::Whatif | Self::Audit)
     }
 
     /// Whether a whole log is gone through for it.
@@ -267,6 +273,9 @@ pub struct Report {
     /// Only after `whatif`.
     #[serde(skip_serializing_if = "Option::is_none")]
     pub whatif: Option<WhatIf>,
+    /// Only after `audit`, and where an HTML page was asked for.
+    #[serde(skip_serializing_if = "Option::is_none")]
+    pub overview: Option<Box<Overview>>,
     /// Where two copies part.
     #[serde(skip_serializing_if = "Option::is_none")]
     pub fork: Option<Fork>,
@@ -305,6 +314,7 @@ impl Report {
             receipts: Vec::new(),
             story: None,
             whatif: None,
+            overview: None,
             fork: None,
             heads: Vec::new(),
             witnessed: false,
@@ -341,6 +351,11 @@ impl Report {
     /// The report as one JSON object.
     pub fn to_json(&self) -> String {
         serde_json::to_string(self).unwrap_or_default()
+    }
+
+    /// The report as one page of HTML, for people who are no engineers.
+    pub fn to_html(&self) -> String {
+        html::write(self)
     }
 
     /// The report for people; `colour` marks the verdict with it.

@@ -26,7 +26,21 @@ pub(super) enum Command {
         structure_only: bool,
     },
     /// Check a log, and derive every decision and every event of it again.
-    Replay(LogArgs),
+    Replay {
+        #[command(flatten)]
+        log: LogArgs,
+        /// Write the report as a page of HTML too: it needs no network, and prints well.
+        #[arg(long, value_name = "FILE")]
+        html: Option<PathBuf>,
+    },
+    /// Make every proof there is, and show them on one page.
+    Audit {
+        #[command(flatten)]
+        log: LogArgs,
+        /// Write the report as a page of HTML too: it needs no network, and prints well.
+        #[arg(long, value_name = "FILE")]
+        html: Option<PathBuf>,
+    },
     /// Tell the life of one proposal: each claim with its event, whose word it is, and a receipt of all.
     Story {
         /// The proposal's id.

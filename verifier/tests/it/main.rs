@@ -7,6 +7,7 @@
     reason = "a test that fails says where by panicking"
 )]
 
+mod audit;
 mod beyond;
 mod cli;
 mod consistency;
