@@ -2,6 +2,7 @@
 
 mod args;
 mod progress;
+mod watch;
 
 use std::ffi::OsString;
 use std::io::{self, IsTerminal as _, Write as _};
@@ -69,6 +70,7 @@ fn try_answer(command: &Command, output: Output) -> Result<Report, String> {
             let bundle = bundle(&args.bundle)?;
             survey(&args.log(), output, |location, options| verify_whatif(location, bundle, options))
         }
+        Command::Watch(args) => watch::run(args, &options(&args.trust, None)?),
         Command::Diff(args) => diff(args),
         Command::Evidence { file, trust, .. } => {
             let bytes = read(file, MAX_EVIDENCE_BYTES)?;
@@ -205,6 +207,7 @@ impl Command {
             | Self::Audit { log: args, .. }
             | Self::Story { log: args, .. } => args.output,
             Self::Whatif(args) => args.output,
+            Self::Watch(args) => args.output,
             Self::Diff(args) => args.output,
             Self::Evidence { output, .. } => *output,
             Self::Receipt(args) => args.output,
@@ -223,6 +226,7 @@ impl Command {
             Self::Audit { log: args, .. } => (CommandName::Audit, args.source.clone()),
             Self::Story { log: args, .. } => (CommandName::Story, args.source.clone()),
             Self::Whatif(args) => (CommandName::Whatif, args.source.clone()),
+            Self::Watch(args) => (CommandName::Watch, args.source.clone()),
             Self::Diff(args) => (CommandName::Diff, format!("{} and {}", args.a, args.b)),
             Self::Evidence { file, .. } => (CommandName::Evidence, file.display().to_string()),
             Self::Receipt(args) => (CommandName::Receipt, join(&args.files)),

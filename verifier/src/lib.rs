@@ -6,6 +6,7 @@
 //! * [`replay`]: all of that, and every event derived again from the commands that the log records.
 //! * [`story`]: the life of one proposal, each claim with its event and its proof.
 //! * [`whatif`]: a verified history under another policy bundle.
+//! * [`overview`]: every proof on one page, for people. [`watch`]: a monitor that resumes.
 //! * [`diff`]: where two copies part, and evidence that convicts.
 //! * [`receipt`], [`consistency`]: portable proofs, and whether two heads belong to one history.
 //! * [`report`]: what was established, for people and for programs; [`rule`]: the stable name of everything that can
@@ -38,6 +39,7 @@ pub mod rule;
 pub mod source;
 pub mod story;
 pub mod trust;
+pub mod watch;
 pub mod whatif;
 
 pub use cli::run;

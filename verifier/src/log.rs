@@ -150,7 +150,7 @@ fn examine(
         event_key: &identity.event,
         structure_only: options.structure_only && report.command == CommandName::Log,
     };
-    let task = Task { site, size, checks, threads: options.thread_count() };
+    let task = Task { site, size, first_bundle: 0, checks, threads: options.thread_count() };
     walk::walk(task, |bundle| {
         let outcome = audit.bundle(bundle);
         if let Some(progress) = options.progress {

@@ -11,7 +11,7 @@ use proof::{Checkpoint, Hash, LeafIndex, TreeSize};
 use serde::Serialize;
 
 use crate::diff::Fork;
-use crate::overview::Overview;
+use crate::overview::{Exception, Overview};
 use crate::rule::{Finding, Rule};
 use crate::story::Story;
 use crate::whatif::WhatIf;
@@ -79,6 +79,8 @@ pub enum CommandName {
     Whatif,
     /// `audit`.
     Audit,
+    /// `watch`.
+    Watch,
     /// `diff`.
     Diff,
     /// `evidence`.
@@ -96,6 +98,7 @@ impl CommandName {
             Self::Story => "story",
             Self::Whatif => "whatif",
             Self::Audit => "audit",
+            Self::Watch => "watch",
             Self::Diff => "diff",
             Self::Evidence => "evidence",
         }
@@ -276,6 +279,12 @@ pub struct Report {
     /// Only after `audit`, and where an HTML page was asked for.
     #[serde(skip_serializing_if = "Option::is_none")]
     pub overview: Option<Box<Overview>>,
+    /// Only after `watch`: new events that concern what is watched.
+    #[serde(skip_serializing_if = "is_zero")]
+    pub watched: u64,
+    /// The first of them.
+    #[serde(skip_serializing_if = "Vec::is_empty")]
+    pub notices: Vec<Exception>,
     /// Where two copies part.
     #[serde(skip_serializing_if = "Option::is_none")]
     pub fork: Option<Fork>,
@@ -292,6 +301,11 @@ pub struct Report {
     pub root_pinned: bool,
     /// How long it took.
     pub duration_ms: u64,
+}
+
+#[expect(clippy::trivially_copy_pass_by_ref, reason = "serde asks for a reference")]
+const fn is_zero(count: &u64) -> bool {
+    *count == 0
 }
 
 impl Report {
@@ -315,6 +329,8 @@ impl Report {
             story: None,
             whatif: None,
             overview: None,
+            watched: 0,
+            notices: Vec::new(),
             fork: None,
             heads: Vec::new(),
             witnessed: false,

@@ -161,6 +161,7 @@ mod tests {
             Rule::NoSuchProposal,
             Rule::EvidenceMalformed,
             Rule::NoConviction,
+            Rule::StaleHead,
             Rule::Receipt,
             Rule::Shrinking,
             Rule::Forked,

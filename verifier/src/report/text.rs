@@ -23,6 +23,7 @@ pub(super) fn write(report: &Report, colour: bool) -> String {
             out.story(report);
             out.log(report);
         }
+        CommandName::Watch => out.watch(report),
         CommandName::Audit => {
             out.proofs(report);
             out.log(report);
@@ -162,6 +163,21 @@ impl Text {
         let events = counted(u64::try_from(proven).unwrap_or(u64::MAX), "event");
         self.line("proof", format_args!("{events} in the tree of {}; `--format json` has the receipt", grouped(size)));
         self.0.push('\n');
+    }
+
+    fn watch(&mut self, report: &Report) {
+        if report.verdict == Verdict::Error {
+            return;
+        }
+        if let (Some(size), Some(root)) = (report.size, report.root) {
+            self.line("head", format_args!("{}, root {root}", counted(size.get(), "event")));
+        }
+        let new = counted(report.checked.events, "new event");
+        self.line("checked", format_args!("{new}: signed, in place, under the head, which extends the last one seen"));
+        for notice in &report.notices {
+            let (index, kind, time) = (notice.index, notice.kind, &notice.time);
+            self.line(&format!("event {index}"), format_args!("{kind}, {time}, {}: {}", notice.subject, notice.detail));
+        }
     }
 
     fn proofs(&mut self, report: &Report) {

@@ -27,5 +27,6 @@ mod structure;
 mod throughput;
 mod trust;
 mod valid;
+mod watch;
 mod whatif;
 mod witnessed;
