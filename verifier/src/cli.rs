@@ -59,8 +59,9 @@ fn answer(command: &Command, output: Output) -> Report {
 /// The report, or a sentence about why there is none.
 fn try_answer(command: &Command, output: Output) -> Result<Report, String> {
     match command {
-        Command::Log { log: args, structure_only } => log(CommandName::Log, args, *structure_only, output),
-        Command::Replay { log: args, html: None } => log(CommandName::Replay, args, false, output),
+        Command::Log { log: args, structure_only: true } => log(CommandName::Structure, args, output),
+        Command::Log { log: args, structure_only: false } => log(CommandName::Log, args, output),
+        Command::Replay { log: args, html: None } => log(CommandName::Replay, args, output),
         Command::Replay { log: args, html: Some(file) } => page(CommandName::Replay, args, Some(file), output),
         Command::Audit { log: args, html } => page(CommandName::Audit, args, html.as_deref(), output),
         Command::Story { proposal, log: args } => {
@@ -92,11 +93,8 @@ fn try_answer(command: &Command, output: Output) -> Result<Report, String> {
     }
 }
 
-fn log(command: CommandName, args: &LogArgs, structure_only: bool, output: Output) -> Result<Report, String> {
-    survey(args, output, |location, options| {
-        let options = Options { structure_only, ..options.clone() };
-        crate::log::run(command, location, &options)
-    })
+fn log(command: CommandName, args: &LogArgs, output: Output) -> Result<Report, String> {
+    survey(args, output, |location, options| crate::log::run(command, location, options))
 }
 
 /// Replays a log with an overview, and writes a page about it if that is wanted.
@@ -168,7 +166,7 @@ fn options<'p>(args: &TrustArgs, threads: Option<std::num::NonZero<usize>>) -> R
         (None, None) => Trust::SelfAsserted,
     };
     let root = args.root.as_deref().map(parse_log_key).transpose()?;
-    Ok(Options { trust, root, threads, structure_only: false, progress: None })
+    Ok(Options { trust, root, threads, progress: None })
 }
 
 fn policy(file: &Path) -> Result<TrustPolicy, String> {

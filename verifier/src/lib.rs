@@ -45,7 +45,7 @@ pub mod whatif;
 pub use cli::run;
 pub use consistency::verify_consistency;
 pub use diff::{verify_diff, verify_evidence};
-pub use log::verify_log;
+pub use log::{verify_log, verify_structure};
 pub use overview::verify_overview;
 pub use receipt::verify_receipts;
 pub use replay::verify_replay;

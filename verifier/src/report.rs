@@ -67,6 +67,8 @@ impl From<Verdict> for ExitCode {
 pub enum CommandName {
     /// `log`.
     Log,
+    /// `log --structure-only`.
+    Structure,
     /// `replay`.
     Replay,
     /// `receipt`.
@@ -92,6 +94,7 @@ impl CommandName {
     pub const fn as_str(self) -> &'static str {
         match self {
             Self::Log => "log",
+            Self::Structure => "structure",
             Self::Replay => "replay",
             Self::Receipt => "receipt",
             Self::Consistency => "consistency",
@@ -111,7 +114,7 @@ impl CommandName {
 
     /// Whether a whole log is gone through for it.
     pub const fn walks(self) -> bool {
-        matches!(self, Self::Log) || self.replays()
+        matches!(self, Self::Log | Self::Structure) || self.replays()
     }
 }
 

@@ -18,7 +18,7 @@ pub(super) fn write(report: &Report, colour: bool) -> String {
     let mut out = Text(String::new());
     out.verdict(report, colour);
     match report.command {
-        CommandName::Log | CommandName::Replay => out.log(report),
+        CommandName::Log | CommandName::Structure | CommandName::Replay => out.log(report),
         CommandName::Story => {
             out.story(report);
             out.log(report);
