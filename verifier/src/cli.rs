@@ -2,6 +2,7 @@
 
 mod args;
 mod progress;
+mod watch;
 
 use std::ffi::OsString;
 use std::io::{self, IsTerminal as _, Write as _};
@@ -14,6 +15,7 @@ use domain::policy::Bundle;
 use crate::consistency::{Exhibit, verify_consistency};
 use crate::diff::{MAX_EVIDENCE_BYTES, verify_diff, verify_evidence};
 use crate::log::MAX_CHECKPOINT_BYTES;
+use crate::overview::verify_overview;
 use crate::receipt::{MAX_RECEIPT_BYTES, verify_receipts};
 use crate::report::{CommandName, Report, Verdict};
 use crate::source::{Location, read_file};
@@ -57,8 +59,11 @@ fn answer(command: &Command, output: Output) -> Report {
 /// The report, or a sentence about why there is none.
 fn try_answer(command: &Command, output: Output) -> Result<Report, String> {
     match command {
-        Command::Log { log: args, structure_only } => log(CommandName::Log, args, *structure_only, output),
-        Command::Replay(args) => log(CommandName::Replay, args, false, output),
+        Command::Log { log: args, structure_only: true } => log(CommandName::Structure, args, output),
+        Command::Log { log: args, structure_only: false } => log(CommandName::Log, args, output),
+        Command::Replay { log: args, html: None } => log(CommandName::Replay, args, output),
+        Command::Replay { log: args, html: Some(file) } => page(CommandName::Replay, args, Some(file), output),
+        Command::Audit { log: args, html } => page(CommandName::Audit, args, html.as_deref(), output),
         Command::Story { proposal, log: args } => {
             survey(args, output, |location, options| verify_story(location, proposal, options))
         }
@@ -66,6 +71,7 @@ fn try_answer(command: &Command, output: Output) -> Result<Report, String> {
             let bundle = bundle(&args.bundle)?;
             survey(&args.log(), output, |location, options| verify_whatif(location, bundle, options))
         }
+        Command::Watch(args) => watch::run(args, &options(&args.trust, None)?),
         Command::Diff(args) => diff(args),
         Command::Evidence { file, trust, .. } => {
             let bytes = read(file, MAX_EVIDENCE_BYTES)?;
@@ -87,11 +93,17 @@ fn try_answer(command: &Command, output: Output) -> Result<Report, String> {
     }
 }
 
-fn log(command: CommandName, args: &LogArgs, structure_only: bool, output: Output) -> Result<Report, String> {
-    survey(args, output, |location, options| {
-        let options = Options { structure_only, ..options.clone() };
-        crate::log::run(command, location, &options)
-    })
+fn log(command: CommandName, args: &LogArgs, output: Output) -> Result<Report, String> {
+    survey(args, output, |location, options| crate::log::run(command, location, options))
+}
+
+/// Replays a log with an overview, and writes a page about it if that is wanted.
+fn page(command: CommandName, args: &LogArgs, html: Option<&Path>, output: Output) -> Result<Report, String> {
+    let report = survey(args, output, |location, options| verify_overview(command, location, options))?;
+    if let Some(file) = html {
+        std::fs::write(file, report.to_html()).map_err(|error| format!("`{}`: {error}", file.display()))?;
+    }
+    Ok(report)
 }
 
 /// Opens a log, and shows how far whatever is done with it has come.
@@ -154,7 +166,7 @@ fn options<'p>(args: &TrustArgs, threads: Option<std::num::NonZero<usize>>) -> R
         (None, None) => Trust::SelfAsserted,
     };
     let root = args.root.as_deref().map(parse_log_key).transpose()?;
-    Ok(Options { trust, root, threads, structure_only: false, progress: None })
+    Ok(Options { trust, root, threads, progress: None })
 }
 
 fn policy(file: &Path) -> Result<TrustPolicy, String> {
@@ -188,8 +200,12 @@ fn print(report: &Report, output: Output) -> io::Result<()> {
 impl Command {
     const fn output(&self) -> Output {
         match self {
-            Self::Log { log: args, .. } | Self::Replay(args) | Self::Story { log: args, .. } => args.output,
+            Self::Log { log: args, .. }
+            | Self::Replay { log: args, .. }
+            | Self::Audit { log: args, .. }
+            | Self::Story { log: args, .. } => args.output,
             Self::Whatif(args) => args.output,
+            Self::Watch(args) => args.output,
             Self::Diff(args) => args.output,
             Self::Evidence { output, .. } => *output,
             Self::Receipt(args) => args.output,
@@ -204,9 +220,11 @@ impl Command {
         };
         match self {
             Self::Log { log: args, .. } => (CommandName::Log, args.source.clone()),
-            Self::Replay(args) => (CommandName::Replay, args.source.clone()),
+            Self::Replay { log: args, .. } => (CommandName::Replay, args.source.clone()),
+            Self::Audit { log: args, .. } => (CommandName::Audit, args.source.clone()),
             Self::Story { log: args, .. } => (CommandName::Story, args.source.clone()),
             Self::Whatif(args) => (CommandName::Whatif, args.source.clone()),
+            Self::Watch(args) => (CommandName::Watch, args.source.clone()),
             Self::Diff(args) => (CommandName::Diff, format!("{} and {}", args.a, args.b)),
             Self::Evidence { file, .. } => (CommandName::Evidence, file.display().to_string()),
             Self::Receipt(args) => (CommandName::Receipt, join(&args.files)),

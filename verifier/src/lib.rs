@@ -6,6 +6,7 @@
 //! * [`replay`]: all of that, and every event derived again from the commands that the log records.
 //! * [`story`]: the life of one proposal, each claim with its event and its proof.
 //! * [`whatif`]: a verified history under another policy bundle.
+//! * [`overview`]: every proof on one page, for people. [`watch`]: a monitor that resumes.
 //! * [`diff`]: where two copies part, and evidence that convicts.
 //! * [`receipt`], [`consistency`]: portable proofs, and whether two heads belong to one history.
 //! * [`report`]: what was established, for people and for programs; [`rule`]: the stable name of everything that can
@@ -30,6 +31,7 @@ pub mod diff;
 mod journal;
 pub mod log;
 mod observe;
+pub mod overview;
 pub mod receipt;
 pub mod replay;
 pub mod report;
@@ -37,12 +39,14 @@ pub mod rule;
 pub mod source;
 pub mod story;
 pub mod trust;
+pub mod watch;
 pub mod whatif;
 
 pub use cli::run;
 pub use consistency::verify_consistency;
 pub use diff::{verify_diff, verify_evidence};
-pub use log::verify_log;
+pub use log::{verify_log, verify_structure};
+pub use overview::verify_overview;
 pub use receipt::verify_receipts;
 pub use replay::verify_replay;
 pub use report::{Report, Verdict};

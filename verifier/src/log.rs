@@ -48,6 +48,11 @@ pub fn verify_log(location: &Location, options: &Options<'_>) -> Report {
     run(CommandName::Log, location, options)
 }
 
+/// Verifies form, chain, tiles and head of a log, and no more: no event's signature, nor anything that events say.
+pub fn verify_structure(location: &Location, options: &Options<'_>) -> Report {
+    run(CommandName::Structure, location, options)
+}
+
 /// Verifies a log, and replays it if that is the command.
 pub(crate) fn run(command: CommandName, location: &Location, options: &Options<'_>) -> Report {
     survey(command, location, options, &mut Nobody)
@@ -148,9 +153,9 @@ fn examine(
     let checks = Checks {
         origin: &identity.origin,
         event_key: &identity.event,
-        structure_only: options.structure_only && report.command == CommandName::Log,
+        structure_only: report.command == CommandName::Structure,
     };
-    let task = Task { site, size, checks, threads: options.thread_count() };
+    let task = Task { site, size, first_bundle: 0, checks, threads: options.thread_count() };
     walk::walk(task, |bundle| {
         let outcome = audit.bundle(bundle);
         if let Some(progress) = options.progress {

@@ -5,7 +5,7 @@ use domain::policy::Policy;
 use domain::replay::Recorded;
 use domain::state::State;
 use proof::merkle::{ProofError, inclusion_proof};
-use proof::{Hash, LeafIndex, Receipt, ReceiptEntry, TreeSize};
+use proof::{Hash, LeafIndex, Receipt, ReceiptEntry, TreeSize, VerifierKey};
 
 use crate::log::history::History;
 use crate::log::{entry, site};
@@ -45,6 +45,8 @@ pub(crate) struct Proofs<'a> {
     pub(crate) site: &'a dyn Source,
     /// The head's signed note.
     pub(crate) note: &'a str,
+    /// The log's key that signed it.
+    pub(crate) key: &'a VerifierKey,
     /// Leaves under it.
     pub(crate) size: TreeSize,
     pub(crate) history: &'a History<'a>,

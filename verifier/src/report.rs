@@ -1,5 +1,7 @@
 //! What was established: a verdict, what it rests on, and the first thing that is wrong.
 
+mod html;
+mod proofs;
 pub(crate) mod tell;
 pub(crate) mod text;
 
@@ -9,6 +11,7 @@ use proof::{Checkpoint, Hash, LeafIndex, TreeSize};
 use serde::Serialize;
 
 use crate::diff::Fork;
+use crate::overview::{Exception, Overview};
 use crate::rule::{Finding, Rule};
 use crate::story::Story;
 use crate::whatif::WhatIf;
@@ -64,6 +67,8 @@ impl From<Verdict> for ExitCode {
 pub enum CommandName {
     /// `log`.
     Log,
+    /// `log --structure-only`.
+    Structure,
     /// `replay`.
     Replay,
     /// `receipt`.
@@ -74,6 +79,10 @@ pub enum CommandName {
     Story,
     /// `whatif`.
     Whatif,
+    /// `audit`.
+    Audit,
+    /// `watch`.
+    Watch,
     /// `diff`.
     Diff,
     /// `evidence`.
@@ -85,11 +94,14 @@ impl CommandName {
     pub const fn as_str(self) -> &'static str {
         match self {
             Self::Log => "log",
+            Self::Structure => "structure",
             Self::Replay => "replay",
             Self::Receipt => "receipt",
             Self::Consistency => "consistency",
             Self::Story => "story",
             Self::Whatif => "whatif",
+            Self::Audit => "audit",
+            Self::Watch => "watch",
             Self::Diff => "diff",
             Self::Evidence => "evidence",
         }
@@ -97,12 +109,12 @@ impl CommandName {
 
     /// Whether every event is derived again for it.
     pub const fn replays(self) -> bool {
-        matches!(self, Self::Replay | Self::Story | Self::Whatif)
+        matches!(self, Self::Replay | Self::Story | Self::Whatif | Self::Audit)
     }
 
     /// Whether a whole log is gone through for it.
     pub const fn walks(self) -> bool {
-        matches!(self, Self::Log) || self.replays()
+        matches!(self, Self::Log | Self::Structure) || self.replays()
     }
 }
 
@@ -267,6 +279,15 @@ pub struct Report {
     /// Only after `whatif`.
     #[serde(skip_serializing_if = "Option::is_none")]
     pub whatif: Option<WhatIf>,
+    /// Only after `audit`, and where an HTML page was asked for.
+    #[serde(skip_serializing_if = "Option::is_none")]
+    pub overview: Option<Box<Overview>>,
+    /// Only after `watch`: new events that concern what is watched.
+    #[serde(skip_serializing_if = "is_zero")]
+    pub watched: u64,
+    /// The first of them.
+    #[serde(skip_serializing_if = "Vec::is_empty")]
+    pub notices: Vec<Exception>,
     /// Where two copies part.
     #[serde(skip_serializing_if = "Option::is_none")]
     pub fork: Option<Fork>,
@@ -283,6 +304,11 @@ pub struct Report {
     pub root_pinned: bool,
     /// How long it took.
     pub duration_ms: u64,
+}
+
+#[expect(clippy::trivially_copy_pass_by_ref, reason = "serde asks for a reference")]
+const fn is_zero(count: &u64) -> bool {
+    *count == 0
 }
 
 impl Report {
@@ -305,6 +331,9 @@ impl Report {
             receipts: Vec::new(),
             story: None,
             whatif: None,
+            overview: None,
+            watched: 0,
+            notices: Vec::new(),
             fork: None,
             heads: Vec::new(),
             witnessed: false,
@@ -341,6 +370,11 @@ impl Report {
     /// The report as one JSON object.
     pub fn to_json(&self) -> String {
         serde_json::to_string(self).unwrap_or_default()
+    }
+
+    /// The report as one page of HTML, for people who are no engineers.
+    pub fn to_html(&self) -> String {
+        html::write(self)
     }
 
     /// The report for people; `colour` marks the verdict with it.

@@ -142,6 +142,8 @@ rules! {
     // Questions about a log.
     /// The log has no proposal of that name.
     NoSuchProposal = "no_such_proposal", Insufficient;
+    /// The head has not grown for longer than the monitor was told to bear.
+    StaleHead = "stale_head", Insufficient;
     /// The file is no evidence.
     EvidenceMalformed = "evidence_malformed", Insufficient;
     /// The evidence holds, and convicts nobody.

@@ -26,7 +26,21 @@ pub(super) enum Command {
         structure_only: bool,
     },
     /// Check a log, and derive every decision and every event of it again.
-    Replay(LogArgs),
+    Replay {
+        #[command(flatten)]
+        log: LogArgs,
+        /// Write the report as a page of HTML too: it needs no network, and prints well.
+        #[arg(long, value_name = "FILE")]
+        html: Option<PathBuf>,
+    },
+    /// Make every proof there is, and show them on one page.
+    Audit {
+        #[command(flatten)]
+        log: LogArgs,
+        /// Write the report as a page of HTML too: it needs no network, and prints well.
+        #[arg(long, value_name = "FILE")]
+        html: Option<PathBuf>,
+    },
     /// Tell the life of one proposal: each claim with its event, whose word it is, and a receipt of all.
     Story {
         /// The proposal's id.
@@ -37,6 +51,8 @@ pub(super) enum Command {
     },
     /// Replay a log, and say which proposals another policy would have ruled otherwise.
     Whatif(WhatifArgs),
+    /// Watch a log: check what is new, and that it extends what was seen before, again and again.
+    Watch(WatchArgs),
     /// Find where two copies of a log part, and write what convicts its key.
     Diff(DiffArgs),
     /// Judge an evidence file that `diff` wrote. Exits with 2 if it convicts the log's key, with 3 if it does not.
@@ -98,6 +114,41 @@ impl WhatifArgs {
         let trust = TrustArgs { key: self.key.clone(), policy: self.trust_policy.clone(), root: self.root.clone() };
         LogArgs { source: self.source.clone(), trust, threads: self.threads, output: self.output }
     }
+}
+
+#[derive(Debug, clap::Args)]
+pub(super) struct WatchArgs {
+    /// The URL of a server (`http://host:port`), a static log site, or a data folder.
+    #[arg(value_name = "URL|DIR")]
+    pub(super) source: String,
+    /// Where to remember how far the log was checked.
+    #[arg(long, value_name = "FILE")]
+    pub(super) state: PathBuf,
+    /// Seconds between two looks.
+    #[arg(long, value_name = "SECONDS", default_value = "30")]
+    pub(super) interval: NonZero<u32>,
+    /// Look once, and end.
+    #[arg(long)]
+    pub(super) once: bool,
+    /// Seconds that the log may go without growing.
+    #[arg(long, value_name = "SECONDS")]
+    pub(super) stale: Option<u32>,
+    /// A shell command that gets the report as JSON on its standard input, when something is wrong or watched.
+    #[arg(long, value_name = "COMMAND")]
+    pub(super) alert: Option<String>,
+    /// Tell of every event by this principal or agent. May be given several times.
+    #[arg(long, value_name = "ID")]
+    pub(super) principal: Vec<String>,
+    /// Tell of every proposal with this effect. May be given several times.
+    #[arg(long, value_name = "EFFECT")]
+    pub(super) effect: Vec<String>,
+    /// Believe the key that the log names itself, if nothing is known of the log yet.
+    #[arg(long)]
+    pub(super) trust_first_use: bool,
+    #[command(flatten)]
+    pub(super) trust: TrustArgs,
+    #[command(flatten)]
+    pub(super) output: Output,
 }
 
 #[derive(Debug, clap::Args)]

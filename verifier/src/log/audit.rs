@@ -111,7 +111,7 @@ impl<'s> Audit<'s> {
     /// Lets the observer draw its conclusion from a log that was gone through to its end.
     pub(crate) fn conclude(&mut self, site: &dyn Source, head: &Head, report: &mut Report) -> Result<(), Finding> {
         let Some(history) = &self.history else { return Ok(()) };
-        let proofs = Proofs { site, note: &head.note, size: head.checkpoint.size, history };
+        let proofs = Proofs { site, note: &head.note, key: &head.key, size: head.checkpoint.size, history };
         self.observer.conclude(&proofs, report)
     }
 }

@@ -18,9 +18,9 @@ pub(crate) struct Chain {
     prev: Hash,
     time: Timestamp,
     group: LeafIndex,
-    /// Of subjects that may get further events, by the short form of their names; so this is bounded by open work, not
+    /// `None` if the beginning was not seen, so that versions cannot be judged. Of subjects that may get further events, by the short form of their names; so this is bounded by open work, not
     /// by history.
-    versions: BTreeMap<ClosedKey, u64>,
+    versions: Option<BTreeMap<ClosedKey, u64>>,
 }
 
 impl Chain {
@@ -33,8 +33,19 @@ impl Chain {
             prev: Hash::ZERO,
             time: Timestamp::from_ms(0),
             group: first,
-            versions: BTreeMap::new(),
+            versions: Some(BTreeMap::new()),
         }
+    }
+
+    /// The chain from some event on, as [`stands_at`](Self::stands_at) told it. It does not judge subjects' versions.
+    pub(crate) fn resume(origin: String, next: LeafIndex, at: (Hash, Timestamp, LeafIndex)) -> Self {
+        let (prev, time, group) = at;
+        Self { origin, next, prev, time, group, versions: None }
+    }
+
+    /// What the next event is measured by: the last payload's digest, its time and its group.
+    pub(crate) const fn stands_at(&self) -> (Hash, Timestamp, LeafIndex) {
+        (self.prev, self.time, self.group)
     }
 
     /// Adds the next event. The most telling rule comes first: after a lost event `prev` is wrong too.
@@ -79,15 +90,16 @@ impl Chain {
 
     /// A subject that is closed gets no more events; should its name come up again, it starts anew.
     fn push_subject(&mut self, at: LeafIndex, link: &Link) -> Result<(), Finding> {
-        let expected = self.versions.get(&link.name).copied().unwrap_or(0).saturating_add(1);
+        let Some(versions) = &mut self.versions else { return Ok(()) };
+        let expected = versions.get(&link.name).copied().unwrap_or(0).saturating_add(1);
         if link.version != expected {
             let detail = format!("expected version {expected} of `{}`, got {}", link.subject, link.version);
             return Err(Finding::at(at, Rule::SubjectVersion, detail));
         }
         if link.is_final {
-            self.versions.remove(&link.name);
+            versions.remove(&link.name);
         } else {
-            self.versions.insert(link.name, link.version);
+            versions.insert(link.name, link.version);
         }
         Ok(())
     }

@@ -37,6 +37,8 @@ pub(crate) struct Bundle {
 pub(crate) struct Task<'a> {
     pub(crate) site: &'a dyn Source,
     pub(crate) size: TreeSize,
+    /// Bundles before this one are left out.
+    pub(crate) first_bundle: u64,
     pub(crate) checks: Checks<'a>,
     pub(crate) threads: usize,
 }
@@ -45,8 +47,8 @@ pub(crate) struct Task<'a> {
 pub(crate) fn walk(task: Task<'_>, mut consume: impl FnMut(Bundle) -> ControlFlow<()>) {
     let bundles = site::bundles(task.size);
     let workers = u64::try_from(task.threads).unwrap_or(1).clamp(1, bundles.max(1));
-    let next = AtomicU64::new(0);
-    let window = Window::new(workers.saturating_mul(AHEAD));
+    let next = AtomicU64::new(task.first_bundle);
+    let window = Window::new(workers.saturating_mul(AHEAD), task.first_bundle);
     let (sender, receiver) = mpsc::channel();
     std::thread::scope(|scope| {
         let _closer = Closer(&window);
@@ -130,14 +132,14 @@ fn check_count(first: u64, parts: &[&[u8]], piece: &site::Piece, cut_short: bool
 /// How far the consumer is, for workers to wait on.
 struct Window {
     ahead: u64,
-    /// Bundles consumed; `None` once nobody consumes any more.
+    /// The bundle that is consumed next; `None` once nobody consumes any more.
     consumed: Mutex<Option<u64>>,
     moved: Condvar,
 }
 
 impl Window {
-    const fn new(ahead: u64) -> Self {
-        Self { ahead, consumed: Mutex::new(Some(0)), moved: Condvar::new() }
+    const fn new(ahead: u64, first: u64) -> Self {
+        Self { ahead, consumed: Mutex::new(Some(first)), moved: Condvar::new() }
     }
 
     fn lock(&self) -> MutexGuard<'_, Option<u64>> {

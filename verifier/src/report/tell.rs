@@ -22,6 +22,12 @@ pub(crate) fn shown(text: &str) -> String {
     out
 }
 
+/// The same for a line of a report, which may be longer.
+pub(crate) fn line(text: &str) -> String {
+    let pieces: Vec<char> = text.chars().take(2_000).collect();
+    pieces.chunks(SHOWN).map(|piece| shown(&piece.iter().collect::<String>())).collect()
+}
+
 fn text(text: &Text) -> String {
     match text {
         Text::Inline(text) => format!("“{}”", shown(text)),

@@ -4,6 +4,7 @@ use std::fmt::{self, Write as _};
 
 use proof::TreeSize;
 
+use super::proofs::{Outcome, proofs};
 use super::{Authors, CommandName, ReceiptReport, Report, Verdict};
 
 /// Columns of the labels.
@@ -17,9 +18,14 @@ pub(super) fn write(report: &Report, colour: bool) -> String {
     let mut out = Text(String::new());
     out.verdict(report, colour);
     match report.command {
-        CommandName::Log | CommandName::Replay => out.log(report),
+        CommandName::Log | CommandName::Structure | CommandName::Replay => out.log(report),
         CommandName::Story => {
             out.story(report);
+            out.log(report);
+        }
+        CommandName::Watch => out.watch(report),
+        CommandName::Audit => {
+            out.proofs(report);
             out.log(report);
         }
         CommandName::Whatif => {
@@ -159,6 +165,42 @@ impl Text {
         self.0.push('\n');
     }
 
+    fn watch(&mut self, report: &Report) {
+        if report.verdict == Verdict::Error {
+            return;
+        }
+        if let (Some(size), Some(root)) = (report.size, report.root) {
+            self.line("head", format_args!("{}, root {root}", counted(size.get(), "event")));
+        }
+        let new = counted(report.checked.events, "new event");
+        self.line("checked", format_args!("{new}: signed, in place, under the head, which extends the last one seen"));
+        for notice in &report.notices {
+            let (index, kind, time) = (notice.index, notice.kind, &notice.time);
+            self.line(&format!("event {index}"), format_args!("{kind}, {time}, {}: {}", notice.subject, notice.detail));
+        }
+    }
+
+    fn proofs(&mut self, report: &Report) {
+        if report.verdict == Verdict::Error {
+            return;
+        }
+        for proof in proofs(report) {
+            let mark = match proof.outcome {
+                Outcome::Holds => "+",
+                Outcome::Fails => "X",
+                Outcome::Open => "?",
+                Outcome::Absent => "-",
+            };
+            self.line(&format!("{mark} {}", proof.name), &proof.detail);
+        }
+        if let Some(overview) = &report.overview {
+            for (kind, count) in &overview.exception_counts {
+                self.line("exceptions", format_args!("{:>9}  {kind}", grouped(*count)));
+            }
+        }
+        self.0.push('\n');
+    }
+
     fn whatif(&mut self, report: &Report) {
         let Some(other) = &report.whatif else { return };
         self.line("what if", format_args!("policy `{}`, {}", other.name, other.policy));
@@ -252,7 +294,7 @@ fn authors(authors: Authors) -> String {
 }
 
 /// So many of something.
-fn counted(number: u64, what: &str) -> String {
+pub(crate) fn counted(number: u64, what: &str) -> String {
     let plural = if number == 1 { "" } else { "s" };
     format!("{} {what}{plural}", grouped(number))
 }

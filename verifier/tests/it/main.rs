@@ -7,6 +7,7 @@
     reason = "a test that fails says where by panicking"
 )]
 
+mod audit;
 mod beyond;
 mod cli;
 mod consistency;
@@ -26,5 +27,6 @@ mod structure;
 mod throughput;
 mod trust;
 mod valid;
+mod watch;
 mod whatif;
 mod witnessed;
