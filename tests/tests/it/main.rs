@@ -8,6 +8,7 @@
 )]
 
 mod arrows;
+mod backup;
 mod bad_input;
 mod compat;
 mod crash;
@@ -21,6 +22,7 @@ mod metrics;
 mod proof_map;
 mod prop;
 mod repeats;
+mod restore;
 mod scrub;
 mod secrets;
 mod snapshots;
