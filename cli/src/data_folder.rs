@@ -125,6 +125,7 @@ pub(crate) fn create_as(
     if exists(dir) {
         return Err(format!("{} holds a ledger already", dir.display()));
     }
+    check_no_log(dir)?;
     let policy = default_policy()?;
     ledger::durable::ensure_dir(dir, ledger::durable::Mode::Private).map_err(|e| e.to_string())?;
     // Nobody else founds here meanwhile; the journal takes the lock over.
@@ -186,6 +187,22 @@ pub(crate) fn open_as(dir: &Path, publish: Publish, sizes: Sizes) -> Result<Open
         crate::output::note(&note);
     }
     Ok(OpenFolder { ledger, sequencer, salt })
+}
+
+/// A log without keys is no place to found another: it was restored without them, or not to its end.
+fn check_no_log(dir: &Path) -> Result<(), Problem> {
+    if dir.join("restoring").exists() {
+        return Err(format!("{}: a restore was interrupted; run `countersign restore` again", dir.display()));
+    }
+    if dir.join("journal").exists() || dir.join("public").join("checkpoint").exists() {
+        let keys = dir.join("keys");
+        return Err(format!(
+            "{} holds a log but not its keys: put `event.key`, `checkpoint.key` and `api-salt` into {}",
+            dir.display(),
+            keys.display()
+        ));
+    }
+    Ok(())
 }
 
 fn made_up_origin() -> Result<String, Problem> {

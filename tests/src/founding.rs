@@ -9,16 +9,20 @@ use domain::manifest::Manifest;
 use domain::policy::{Bundle, Policy};
 use domain::time::Timestamp;
 use ledger::clock::Clock;
+use ledger::journal::OpenError as JournalError;
 use ledger::keys::{KeyFolder, KeyRole};
 use ledger::{Committed, Ledger, OpenError, Options, Recovered, Sequencer, SubmitError};
 use proof::note::SignerKey;
 use std::path::Path;
 use std::sync::Arc;
 use std::sync::atomic::{AtomicU64, Ordering};
-use std::time::Duration;
+use std::time::{Duration, Instant, SystemTime, UNIX_EPOCH};
 
 /// The log's name.
 pub const ORIGIN: &str = "ledger.example/in-process";
+
+/// Longest wait for a folder that a process has which is being started.
+const PATIENCE: Duration = Duration::from_secs(20);
 
 /// Events from one snapshot to the next.
 pub const SNAPSHOT_EVERY: u64 = 16;
@@ -47,6 +51,24 @@ impl HandClock {
     /// A clock that shows the time at which these tests were written.
     pub fn new() -> Self {
         Self(Arc::new(Hands { wall: AtomicU64::new(1_790_000_000_000), monotonic: AtomicU64::new(7_000) }))
+    }
+
+    /// A clock that shows the time of this machine, for a ledger that its executables write to as well.
+    pub fn of_this_machine() -> Self {
+        let clock = Self::new();
+        clock.catch_up();
+        clock
+    }
+
+    /// Goes on to the time of this machine.
+    ///
+    /// # Panics
+    /// If that is before 1970.
+    pub fn catch_up(&self) {
+        let now = SystemTime::now().duration_since(UNIX_EPOCH).unwrap();
+        let (now, shown) = (u64::try_from(now.as_millis()).unwrap(), self.shows());
+        self.set(now);
+        self.0.monotonic.fetch_add(now.saturating_sub(shown), Ordering::SeqCst);
     }
 
     /// Goes on, as time does.
@@ -176,12 +198,21 @@ impl InProcess {
     /// # Panics
     /// If its keys cannot be read.
     pub fn try_open(dir: &Path, clock: &HandClock) -> Result<Self, OpenError> {
-        crate::data::wait_until_free(dir);
         let folder = KeyFolder::of(dir);
         let key = |role| folder.read(role).unwrap();
-        let options = options(key(KeyRole::Event), key(KeyRole::Checkpoint), clock);
-        let (ledger, sequencer, recovered) = ledger::open(dir, options, None)?;
-        Ok(Self { ledger, sequencer, recovered, root: key(KeyRole::Root) })
+        let until = Instant::now() + PATIENCE;
+        loop {
+            crate::data::wait_until_free(dir);
+            let options = options(key(KeyRole::Event), key(KeyRole::Checkpoint), clock);
+            match ledger::open(dir, options, None) {
+                // Once more a process that is being started somewhere has what this one had open.
+                Err(OpenError::Journal(JournalError::Lock(_))) if Instant::now() < until => {}
+                opened => {
+                    let (ledger, sequencer, recovered) = opened?;
+                    return Ok(Self { ledger, sequencer, recovered, root: key(KeyRole::Root) });
+                }
+            }
+        }
     }
 
     /// Carries out one command.

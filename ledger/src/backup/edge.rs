@@ -9,7 +9,6 @@ use proof::{Checkpoint, Hash, TreeSize};
 
 use super::BackupError;
 use super::tree::{read_leaves, read_tile};
-use crate::durable::IoError;
 use crate::site::TreeError;
 use crate::tiles::{Tile, TileId};
 
@@ -76,7 +75,7 @@ pub(super) fn read_edge(public: &Path, checkpoint: &Checkpoint) -> Result<Edge, 
         return Ok(edge);
     }
     Err(BackupError::Damaged {
-        file: blame(public, &edge)?,
+        file: blame(public, &edge, &checkpoint.root)?,
         problem: "the tree that it is part of does not have the checkpoint's root".into(),
     })
 }
@@ -110,25 +109,35 @@ fn partial_bundle(public: &Path, coord: &TileCoord) -> Result<Vec<Vec<u8>>, Back
     Err(BackupError::Damaged { file: partial, problem: "missing, or no bundle".into() })
 }
 
-/// The partial tile or bundle that the files below it contradict; the checkpoint, if none is.
-fn blame(public: &Path, edge: &Edge) -> Result<PathBuf, IoError> {
+/// Which file is wrong: the one that contradicts those below it, or that those above it contradict; the checkpoint, if
+/// none does.
+fn blame(public: &Path, edge: &Edge, root: &Hash) -> Result<PathBuf, BackupError> {
     for (coord, tile) in &edge.tiles {
-        let wrong = if coord.level() == 0 {
-            !edge.is_over_its_leaves()
-        } else {
-            let first = coord.index() << TILE_HEIGHT;
-            let mut wrong = false;
-            for (hash, number) in tile.hashes().iter().zip(first..) {
-                let below = TileCoord::new(coord.level() - 1, number, TILE_WIDTH).map(|coord| coord.path());
-                let below = below.ok().map(|path| read_tile(&public.join(path))).transpose()?.flatten();
-                wrong |= below.is_some_and(|below| below.root() != Some(*hash));
+        let wrong = match coord.level() {
+            0 if edge.is_over_its_leaves() => false,
+            // The tile leads to the root, the bundle does not lead to the tile.
+            0 if edge.root().as_ref() == Some(root) => {
+                let bundle = BundleCoord::new(coord.index(), coord.width()).map_err(TreeError::from)?;
+                return Ok(public.join(bundle.path()));
             }
-            wrong
+            0 => true,
+            _ => !agrees_below(public, coord, tile)?,
         };
         if wrong {
             return Ok(public.join(coord.path()));
         }
     }
-    // At the bottom tile and bundle agree, and further up everything does: then it is the head that is another one's.
     Ok(public.join("checkpoint"))
+}
+
+/// Whether the full tiles under a partial one have the hashes that it has for them.
+fn agrees_below(public: &Path, coord: &TileCoord, tile: &Tile) -> Result<bool, BackupError> {
+    let first = coord.index() << TILE_HEIGHT;
+    for (hash, number) in tile.hashes().iter().zip(first..) {
+        let below = TileCoord::new(coord.level() - 1, number, TILE_WIDTH).map_err(TreeError::from)?;
+        if read_tile(&public.join(below.path()))?.is_some_and(|below| below.root() != Some(*hash)) {
+            return Ok(false);
+        }
+    }
+    Ok(true)
 }

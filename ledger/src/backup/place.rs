@@ -9,11 +9,11 @@ use crate::durable;
 /// Refuses a folder with anything in it but `allowed`: it is somebody else's.
 pub(super) fn check_target(folder: &Path, allowed: &[&str]) -> Result<(), BackupError> {
     let names = durable::list(&RealDisk, folder)?;
-    match names.iter().find(|name| !allowed.contains(&name.as_str())) {
-        None => Ok(()),
-        Some(name) if name == "journal" => Err(refused(folder, "is the data folder of a ledger: it has a `journal`")),
-        Some(name) => Err(refused(folder, &format!("is in use for something else: it has `{name}`"))),
+    let Some(name) = names.iter().find(|name| !allowed.contains(&name.as_str())) else { return Ok(()) };
+    if names.iter().any(|name| name == "journal") {
+        return Err(refused(folder, "is the data folder of a ledger: it has a `journal`"));
     }
+    Err(refused(folder, &format!("is in use for something else: it has `{name}`")))
 }
 
 /// Refuses two folders of which one is in the other.

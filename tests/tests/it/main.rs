@@ -8,6 +8,7 @@
 )]
 
 mod arrows;
+mod backup;
 mod bad_input;
 mod bundles;
 mod clock;
@@ -25,6 +26,7 @@ mod metrics;
 mod proof_map;
 mod prop;
 mod repeats;
+mod restore;
 mod scrub;
 mod secrets;
 mod simulated;
