@@ -1,6 +1,8 @@
 //! `/log/…`: the static log site, as any web server could serve it from the same folder. Its checkpoint is at most about
 //! a second behind the committed head, which `/api/v1/head` has.
 
+pub(crate) mod gzip;
+
 use crate::app::App;
 use crate::error::ApiError;
 use axum::extract::{Path, State};

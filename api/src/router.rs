@@ -2,7 +2,7 @@
 
 use crate::app::App;
 use crate::error::ApiError;
-use crate::native::{approvals, batch, head, intents, jobs, keys, metrics, proposals, receipts, stream};
+use crate::native::{approvals, batch, clock, head, intents, jobs, keys, metrics, proposals, receipts, stream};
 use crate::{compat, cors, log_site, request};
 use axum::Router;
 use axum::extract::DefaultBodyLimit;
@@ -29,17 +29,18 @@ pub fn router(app: App) -> Router {
         .route("/consistency", get(head::consistency))
         .route("/keys", post(keys::create))
         .route("/runners", post(keys::register_runner))
+        .route("/clock", post(clock::confirm))
         .route("/bodies/{sha256}", delete(keys::erase));
     let log = Router::new()
         .route("/checkpoint", get(log_site::checkpoint))
         .route("/vkey", get(log_site::vkey))
-        .route("/tile/{*rest}", get(log_site::tile))
+        .route("/tile/{*rest}", get(log_site::tile).layer(axum::middleware::from_fn(log_site::gzip::bundles)))
         .route("/blob/{sha256}", get(log_site::blob));
     // The same log, under the head that witnesses cosigned.
     let witnessed = Router::new()
         .route("/checkpoint", get(log_site::witnessed))
         .route("/vkey", get(log_site::vkey))
-        .route("/tile/{*rest}", get(log_site::tile))
+        .route("/tile/{*rest}", get(log_site::tile).layer(axum::middleware::from_fn(log_site::gzip::bundles)))
         .route("/blob/{sha256}", get(log_site::blob));
     let log = log.nest("/witnessed", witnessed);
     Router::new()

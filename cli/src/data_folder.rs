@@ -126,8 +126,7 @@ pub(crate) fn create_as(
         return Err(format!("{} holds a ledger already", dir.display()));
     }
     let policy = default_policy()?;
-    ledger::durable::ensure_dir(&ledger::disk::RealDisk, dir, ledger::durable::Mode::Private)
-        .map_err(|e| e.to_string())?;
+    ledger::durable::ensure_dir(dir, ledger::durable::Mode::Private).map_err(|e| e.to_string())?;
     // Nobody else founds here meanwhile; the journal takes the lock over.
     let lock = ledger::lock::DirLock::acquire(dir).map_err(|e| e.to_string())?;
     let begun = |role| KeyFolder::of(dir).path(role).exists();
@@ -225,7 +224,7 @@ fn root_key(dir: &Path, founding: &Founding<'_>, staging: &Staging, origin: &str
     let written =
         std::io::Write::write_all(&mut file, format!("{}\n", key.encode()).as_bytes()).and_then(|()| file.sync_all());
     written.map_err(|e| format!("cannot write {}: {e}", path.display()))?;
-    ledger::durable::sync_dir(&ledger::disk::RealDisk, &parent).map_err(|e| e.to_string())?;
+    ledger::durable::sync_dir(&parent).map_err(|e| e.to_string())?;
     Ok(key)
 }
 

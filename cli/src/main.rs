@@ -49,6 +49,10 @@ enum Command {
     Policy(commands::policy::Arguments),
     /// Throw the read models away and make them again from the log
     Rebuild(commands::rebuild::Arguments),
+    /// Copy the log and its bodies, verified, or bring a copy up to date; the server may run
+    Backup(commands::backup::Arguments),
+    /// Make a data folder from a backup
+    Restore(commands::restore::Arguments),
     /// Measure on this machine
     Bench(commands::bench::Arguments),
     /// Cosign the heads of logs, as long as each extends the one before
@@ -81,6 +85,8 @@ fn main() -> ExitCode {
         Command::Keys(a) => commands::keys::run(&a),
         Command::Policy(a) => commands::policy::run(&a),
         Command::Rebuild(a) => commands::rebuild::run(&a),
+        Command::Backup(a) => commands::backup::run(&a),
+        Command::Restore(a) => commands::restore::run(&a),
         Command::Bench(a) => commands::bench::run(&a),
         Command::Witness(a) => commands::witness::run(&a),
         Command::Status(a) => commands::status::run(&a),

@@ -134,7 +134,7 @@ impl InProcess {
     /// # Panics
     /// If the folder cannot be written.
     pub fn found(dir: &Path, keys: Vec<NewKey>, clock: &HandClock) -> Self {
-        ledger::durable::ensure_dir(&ledger::disk::RealDisk, dir, ledger::durable::Mode::Private).unwrap();
+        ledger::durable::ensure_dir(dir, ledger::durable::Mode::Private).unwrap();
         let folder = KeyFolder::of(dir);
         let staging = ledger::durable::Staging::open(dir).unwrap();
         let create = |role| folder.create(&staging, role, ORIGIN).unwrap();

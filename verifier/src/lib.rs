@@ -4,6 +4,9 @@
 //!
 //! * [`log`]: every signature, the chain, every tile, the root, the checkpoint; the journal too where there is one.
 //! * [`replay`]: all of that, and every event derived again from the commands that the log records.
+//! * [`story`]: the life of one proposal, each claim with its event and its proof.
+//! * [`whatif`]: a verified history under another policy bundle.
+//! * [`diff`]: where two copies part, and evidence that convicts.
 //! * [`receipt`], [`consistency`]: portable proofs, and whether two heads belong to one history.
 //! * [`report`]: what was established, for people and for programs; [`rule`]: the stable name of everything that can
 //!   be wrong.
@@ -23,21 +26,28 @@
 
 pub mod cli;
 pub mod consistency;
+pub mod diff;
 mod journal;
 pub mod log;
+mod observe;
 pub mod receipt;
 pub mod replay;
 pub mod report;
 pub mod rule;
 pub mod source;
+pub mod story;
 pub mod trust;
+pub mod whatif;
 
 pub use cli::run;
 pub use consistency::verify_consistency;
+pub use diff::{verify_diff, verify_evidence};
 pub use log::verify_log;
 pub use receipt::verify_receipts;
 pub use replay::verify_replay;
 pub use report::{Report, Verdict};
 pub use rule::{Finding, Rule};
 pub use source::{Location, Source};
+pub use story::verify_story;
 pub use trust::{Options, Trust};
+pub use whatif::verify_whatif;

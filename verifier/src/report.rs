@@ -1,5 +1,6 @@
 //! What was established: a verdict, what it rests on, and the first thing that is wrong.
 
+pub(crate) mod tell;
 pub(crate) mod text;
 
 use std::process::ExitCode;
@@ -7,7 +8,10 @@ use std::process::ExitCode;
 use proof::{Checkpoint, Hash, LeafIndex, TreeSize};
 use serde::Serialize;
 
+use crate::diff::Fork;
 use crate::rule::{Finding, Rule};
+use crate::story::Story;
+use crate::whatif::WhatIf;
 
 /// Problems that a report lists; the first bad index is always among them.
 pub(crate) const MAX_PROBLEMS: usize = 20;
@@ -66,6 +70,14 @@ pub enum CommandName {
     Receipt,
     /// `consistency`.
     Consistency,
+    /// `story`.
+    Story,
+    /// `whatif`.
+    Whatif,
+    /// `diff`.
+    Diff,
+    /// `evidence`.
+    Evidence,
 }
 
 impl CommandName {
@@ -76,15 +88,31 @@ impl CommandName {
             Self::Replay => "replay",
             Self::Receipt => "receipt",
             Self::Consistency => "consistency",
+            Self::Story => "story",
+            Self::Whatif => "whatif",
+            Self::Diff => "diff",
+            Self::Evidence => "evidence",
         }
+    }
+
+    /// Whether every event is derived again for it.
+    pub const fn replays(self) -> bool {
+        matches!(self, Self::Replay | Self::Story | Self::Whatif)
+    }
+
+    /// Whether a whole log is gone through for it.
+    pub const fn walks(self) -> bool {
+        matches!(self, Self::Log) || self.replays()
     }
 }
 
 /// What was looked at.
 #[derive(Clone, Copy, Debug, Default, PartialEq, Eq, Serialize)]
 pub struct Checked {
-    /// Events under the published head whose signature, form and place in the chain hold.
+    /// Events under the published head whose form and place in the chain hold.
     pub events: u64,
+    /// Those of them whose signature and content were checked too: all, unless only the structure was asked for.
+    pub signatures: u64,
     /// Groups: commands and what they led to.
     pub groups: u64,
     /// Decisions among the events.
@@ -233,6 +261,15 @@ pub struct Report {
     /// The receipts.
     #[serde(skip_serializing_if = "Vec::is_empty")]
     pub receipts: Vec<ReceiptReport>,
+    /// Only after `story`.
+    #[serde(skip_serializing_if = "Option::is_none")]
+    pub story: Option<Story>,
+    /// Only after `whatif`.
+    #[serde(skip_serializing_if = "Option::is_none")]
+    pub whatif: Option<WhatIf>,
+    /// Where two copies part.
+    #[serde(skip_serializing_if = "Option::is_none")]
+    pub fork: Option<Fork>,
     /// The older and the newer head.
     #[serde(skip_serializing_if = "Vec::is_empty")]
     pub heads: Vec<HeadReport>,
@@ -266,6 +303,9 @@ impl Report {
             statements: None,
             attested: None,
             receipts: Vec::new(),
+            story: None,
+            whatif: None,
+            fork: None,
             heads: Vec::new(),
             witnessed: false,
             witnesses: Vec::new(),

@@ -36,17 +36,20 @@ pub struct Options<'a> {
     pub root: Option<VerifierKey>,
     /// Threads that check signatures; as many as there are cores if not given.
     pub threads: Option<NonZero<usize>>,
+    /// For `log`: look at form, chain, tiles and head only. An event's signature is not checked, nor what it says.
+    pub structure_only: bool,
     /// Called now and then with the events checked so far and the events there are.
     pub progress: Option<&'a (dyn Fn(u64, u64) + Sync)>,
 }
 
 impl std::fmt::Debug for Options<'_> {
     fn fmt(&self, f: &mut std::fmt::Formatter<'_>) -> std::fmt::Result {
-        let Self { trust, root, threads, progress: _ } = self;
+        let Self { trust, root, threads, structure_only, progress: _ } = self;
         f.debug_struct("Options")
             .field("trust", trust)
             .field("root", root)
             .field("threads", threads)
+            .field("structure_only", structure_only)
             .finish_non_exhaustive()
     }
 }

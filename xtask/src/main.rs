@@ -49,7 +49,7 @@ fn run(program: &str, arguments: &[&str]) -> Done {
 
 /// What tests call besides cargo; each is said by name when it is missing.
 fn prerequisites() -> Done {
-    for (program, package) in [("git", "git"), ("cc", "gcc"), ("strace", "strace")] {
+    for (program, package) in [("git", "git"), ("cc", "gcc"), ("gzip", "gzip"), ("strace", "strace")] {
         let found = Command::new(program).arg("--version").output().is_ok_and(|o| o.status.success());
         if !found {
             return Err(format!("`{program}` is missing: install it, on Debian with `apt-get install {package}`"));

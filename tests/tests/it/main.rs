@@ -9,6 +9,7 @@
 
 mod arrows;
 mod bad_input;
+mod bundles;
 mod clock;
 mod compat;
 mod crash;

@@ -10,7 +10,7 @@ use std::time::Instant;
 
 /// The first line of the file.
 pub(super) const HEADER: &str = "events,events_per_second,rss_bytes";
-/// Where the first row stands; a row follows at every tenth of a factor ten until 1 % of the run is less.
+/// Where the first row stands; the next ones stand a quarter further each, until 1 % of the run is reached.
 const FIRST: u64 = 1000;
 
 /// Writes rows while a run goes on: densely at its beginning, then one every 1 %.
@@ -68,13 +68,15 @@ impl Curve {
     }
 }
 
-/// Where the next row stands.
+/// Where the next row stands. Answers come in bursts, so no row follows another within half a percent.
 fn after(done: u64, events: u64) -> u64 {
+    if done >= events {
+        return u64::MAX;
+    }
     let percent = (events / 100).max(1);
-    let (dense, even) =
-        (done.saturating_add((done / 4).max(1)), (done / percent).saturating_add(1).saturating_mul(percent));
-    let next = dense.min(even);
-    if done >= events { u64::MAX } else { next.min(events) }
+    let dense = done.saturating_add((done / 4).max(1));
+    let even = (done.saturating_add(percent / 2) / percent).saturating_add(1).saturating_mul(percent);
+    if dense < percent / 2 { dense } else { even.min(events) }
 }
 
 #[cfg(test)]
@@ -96,6 +98,15 @@ mod tests {
         assert!((1..=100).all(|percent| at.contains(&(percent * 10_000))), "{at:?}");
         assert_eq!((at.first(), at.last()), (Some(&1000), Some(&1_000_000)));
         assert!(at.len() < 130, "{}", at.len());
+    }
+
+    #[test]
+    fn after_a_burst_the_next_row_keeps_its_distance() {
+        assert_eq!(after(19_990, 1_000_000), 30_000);
+        assert_eq!(after(20_000, 1_000_000), 30_000);
+        assert_eq!(after(20_010, 1_000_000), 30_000);
+        assert_eq!(after(999_000, 1_000_000), 1_000_000);
+        assert_eq!(after(1_000_000, 1_000_000), u64::MAX);
     }
 
     #[test]

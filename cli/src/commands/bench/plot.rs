@@ -105,9 +105,10 @@ fn draw_panel(panel: &Panel, rows: &[Row], decades: (f64, f64), x: &dyn Fn(f64) 
         let at = y(value);
         svg.push_str(&format!(
             "<line class=\"grid\" x1=\"{LEFT}\" y1=\"{at:.1}\" x2=\"{RIGHT}\" y2=\"{at:.1}\"/>\
-             <text x=\"{:.1}\" y=\"{:.1}\" text-anchor=\"end\">{value}</text>\n",
+             <text x=\"{:.1}\" y=\"{:.1}\" text-anchor=\"end\">{}</text>\n",
             LEFT - 8.0,
-            at + 4.5
+            at + 4.5,
+            thousands(value)
         ));
         value += step;
     }
@@ -143,7 +144,7 @@ fn step(most: f64) -> f64 {
     [1.0, 2.0, 5.0, 10.0].into_iter().map(|times| times * power).find(|step| *step >= rough).unwrap_or(rough)
 }
 
-/// A power of ten with its digits in groups.
+/// A whole number with its digits in groups.
 fn thousands(number: f64) -> String {
     let digits = format!("{number:.0}");
     let mut out = String::new();
