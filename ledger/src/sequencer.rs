@@ -12,8 +12,8 @@ use crate::metrics::Reply;
 use crate::publisher::Publisher;
 use domain::command::Command;
 use domain::decide::{Context, RunError, Sealed, run};
-use domain::event::Event;
 use domain::event::proposal::Seed;
+use domain::event::{Event, EventData};
 use domain::state::{Due, State};
 use domain::time::Timestamp;
 use proof::checkpoint::Checkpoint;
@@ -216,11 +216,7 @@ impl Sequencer {
     /// While the clock is not believed there is one command that can be carried out: that it is right after all.
     fn confirmed(&mut self, command: &Command, clock: ClockError, seed: Seed) -> Result<Vec<Sealed>, SubmitError> {
         match (clock, command) {
-            (ClockError::Forward { wall, .. }, Command::ConfirmClock { .. }) => {
-                let sealed = self.decide(command, wall, seed)?;
-                self.judge.believe();
-                Ok(sealed)
-            }
+            (ClockError::Forward { wall, .. }, Command::ConfirmClock { .. }) => self.decide(command, wall, seed),
             _ => Err(SubmitError::Clock(clock)),
         }
     }
@@ -270,6 +266,10 @@ impl Sequencer {
         }
         // The commit has happened. From here on nothing can be refused any more.
         self.shared.metrics.committed(leaves.len(), began.elapsed());
+        if sealed.iter().any(|sealed| matches!(sealed.event.data, EventData::ClockConfirmed(_))) {
+            // Not before it is in the log: what was refused for want of room has confirmed nothing.
+            self.judge.believe();
+        }
         self.frontier = frontier;
         let leaves: Vec<Arc<Vec<u8>>> = leaves.into_iter().map(Arc::new).collect();
         self.shared.tree.append(&leaves, &hashes);

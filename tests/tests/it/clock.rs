@@ -17,6 +17,7 @@ use domain::event::runner::NewRunner;
 use domain::event::{Event, EventData, PrincipalKind};
 use domain::id::JobId;
 use domain::state::job::JobState;
+use domain::time::Timestamp;
 use ledger::clock::ClockError;
 use ledger::{Committed, SubmitError};
 use proof::LeafIndex;
@@ -301,4 +302,34 @@ fn a_leap_is_believed_once_that_time_has_passed() {
     world.clock.set(ahead);
     let done = world.intend("in-time").unwrap();
     assert_eq!(done.events[0].header.time.as_ms(), ahead);
+}
+
+#[test]
+fn a_leap_is_believed_once_an_admin_confirms_it() {
+    let mut world = World::new();
+    let asked = world.ask("p-asked");
+    let right = world.clock.shows();
+    world.clock.set(right + 3 * AHEAD_MS);
+    let leapt = Timestamp::from_ms(world.clock.shows());
+    let size = world.size();
+    let confirm = |world: &mut World, by: &str, time| {
+        world.ledger.submit(Command::ConfirmClock { by: InProcess::caller(by), time })
+    };
+    // Nobody else may, nobody confirms another time than the clock's, and asking changes nothing.
+    for (by, time) in [("key_lee", leapt), ("key_casey", leapt), ("key_ops", Timestamp::from_ms(right))] {
+        assert!(is_rejected(&confirm(&mut world, by, time)), "{by} {time}");
+        assert!(is_forward(&world.intend("too-early")));
+    }
+    assert_eq!(world.size(), size);
+
+    let done = confirm(&mut world, "key_ops", leapt).unwrap();
+    assert!(matches!(done.events[0].data, EventData::ClockConfirmed(_)), "{:?}", done.events);
+    assert_eq!(done.events[0].header.time, leapt);
+    // From now on it is the time, and what has lapsed by it has lapsed.
+    assert!(is_rejected(&world.grant(&asked)));
+    assert_eq!(world.intend("in-time").unwrap().events[0].header.time, leapt);
+
+    // A clock that was confirmed by mistake cannot be taken back behind the log's last event.
+    world.clock.set(right);
+    assert!(is_backward(&confirm(&mut world, "key_ops", Timestamp::from_ms(right))));
 }

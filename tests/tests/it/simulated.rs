@@ -20,8 +20,10 @@ use domain::event::key::Scope;
 use domain::event::ledger::{Genesis, Profile};
 use domain::event::{EventData, PrincipalKind};
 use domain::policy::Policy;
+use domain::time::Timestamp;
+use ledger::clock::ClockError;
 use ledger::disk::{Access, Disk, Fault, Operation, SimulatedDisk};
-use ledger::{Committed, Ledger, OpenError, Options, Sequencer, SubmitError};
+use ledger::{Committed, Ledger, OpenError, Options, Queued, Sequencer, SubmitError};
 use proof::key::{KeyName, SecretKey};
 use proof::note::SignerKey;
 use proof::{Commitment, LeafIndex};
@@ -167,8 +169,7 @@ impl World {
             Err(error) => Err(error),
             Ok(queued) => {
                 sequencer.step(false);
-                // It has been answered already.
-                tokio::runtime::Builder::new_current_thread().build().unwrap().block_on(queued.committed())
+                wait(queued)
             }
         };
         match outcome {
@@ -338,8 +339,7 @@ impl World {
             let (ledger, sequencer) = self.open.as_mut().unwrap();
             let queued = ledger.queue(create(intent)).unwrap();
             sequencer.step(false);
-            let outcome = tokio::runtime::Builder::new_current_thread().build().unwrap().block_on(queued.committed());
-            match outcome {
+            match wait(queued) {
                 Ok(done) => self.kept.keep(&done.receipt, &signer(ORIGIN, 2).verifier()),
                 Err(SubmitError::Rejected(no)) => {
                     assert!(matches!(no.kind, RejectionKind::Duplicate(_)), "{no}");
@@ -356,6 +356,11 @@ impl World {
         copy(&self.disk, &self.dir, target.path());
         target
     }
+}
+
+/// What was queued and carried out has been answered already.
+fn wait(queued: Queued) -> Result<Committed, SubmitError> {
+    tokio::runtime::Builder::new_current_thread().build().unwrap().block_on(queued.committed())
 }
 
 fn ops() -> Caller {
@@ -448,4 +453,64 @@ fn a_ledger_on_a_failing_disk_keeps_all_that_it_acknowledged() {
         let seen = [total.unknown, total.crashes, total.kills, total.starts_failed, total.no_room, total.audited];
         assert!(total.committed > 20 * seeds && seen.iter().all(|count| *count > 0), "{total:?}");
     }
+}
+
+/// Fills the segment, and lets no other be made, until not even the shortest intent is taken.
+fn fill(world: &mut World, filler: usize) {
+    let mut number = 0;
+    let mut take = |world: &mut World, length: usize| {
+        number += 1;
+        world.disk.fail_nth(Operation::Create, 0, Fault::NoSpace);
+        let intent = Intent {
+            intent_id: format!("filling-{number:08}").parse().unwrap(),
+            from: None,
+            mode: None,
+            goal: Text::Inline("x".repeat(length)),
+            constraints: None,
+        };
+        world.submit(create(intent)).is_some()
+    };
+    assert!(take(world, filler));
+    while take(world, 1_000) {}
+    for length in (1..1_000).rev() {
+        take(world, length);
+    }
+}
+
+#[test]
+fn a_confirmation_of_the_clock_that_found_no_room_is_not_believed() {
+    let leap = 3 * 3_600_000;
+    let refused = (0..40).any(|step| {
+        let mut world = World::new(0);
+        fill(&mut world, 1 + 20 * step);
+        let confirm = |world: &mut World| {
+            let time = Timestamp::from_ms(world.clock.shows());
+            world.submit(Command::ConfirmClock { by: ops(), time })
+        };
+        world.clock.set(world.clock.shows() + leap);
+        let (no_room, size) = (world.tally.no_room, world.size());
+        world.disk.fail_nth(Operation::Create, 0, Fault::NoSpace);
+        if confirm(&mut world).is_some() {
+            // It found a gap that no intent had fitted into; with another filling there is none.
+            return false;
+        }
+        assert_eq!(world.tally.no_room, no_room + 1);
+        // Nothing says that the clock is right, so it is not; once something does, it is.
+        let asked = |world: &mut World, name: &str| {
+            let (ledger, sequencer) = world.open.as_mut().unwrap();
+            let intent_id = name.parse().unwrap();
+            let goal = Text::Inline("something".into());
+            let queued =
+                ledger.queue(create(Intent { intent_id, from: None, mode: None, goal, constraints: None })).unwrap();
+            sequencer.step(false);
+            wait(queued)
+        };
+        let outcome = asked(&mut world, "too-early");
+        assert!(matches!(outcome, Err(SubmitError::Clock(ClockError::Forward { .. }))), "{outcome:?}");
+        assert_eq!(world.size(), size);
+        confirm(&mut world).expect("there is room again");
+        asked(&mut world, "in-time").unwrap();
+        true
+    });
+    assert!(refused, "every confirmation found a gap");
 }
