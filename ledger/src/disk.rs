@@ -21,6 +21,7 @@ mod simulated;
 use std::fmt;
 use std::io;
 use std::path::Path;
+use std::time::Duration;
 
 use crate::durable::Mode;
 use crate::lock::{DirLock, LockError};
@@ -62,6 +63,15 @@ pub trait Disk: fmt::Debug + Send + Sync {
 
     /// How many bytes are free for us, on the file system that has `dir`.
     fn free_bytes(&self, dir: &Path) -> io::Result<u64>;
+
+    /// The disk's own clock: the time since some moment that never changes.
+    fn clock(&self) -> Duration;
+
+    /// When a file was written last, or touched, by the disk's clock.
+    fn modified(&self, path: &Path) -> io::Result<Duration>;
+
+    /// Makes a file as young as one that was written just now. A crash may undo it.
+    fn touch(&self, path: &Path) -> io::Result<()>;
 
     /// Locks a data folder, which is made if it does not exist. Does not wait.
     fn lock(&self, data_dir: &Path) -> Result<DirLock, LockError>;

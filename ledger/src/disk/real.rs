@@ -4,6 +4,8 @@ use std::fs::{self, DirBuilder, File, OpenOptions};
 use std::io;
 use std::os::unix::fs::{DirBuilderExt, FileExt, OpenOptionsExt};
 use std::path::Path;
+use std::sync::OnceLock;
+use std::time::{Duration, Instant, SystemTime};
 
 use super::{Access, Disk, DiskFile};
 use crate::durable::Mode;
@@ -61,9 +63,29 @@ impl Disk for RealDisk {
         Ok(stat.f_bavail.saturating_mul(stat.f_frsize))
     }
 
+    fn clock(&self) -> Duration {
+        static START: OnceLock<(Duration, Instant)> = OnceLock::new();
+        let wall = since_epoch(SystemTime::now());
+        let (from, started) = START.get_or_init(|| (wall, Instant::now()));
+        // A clock that is set forward must not make young files old.
+        wall.min(from.saturating_add(started.elapsed()))
+    }
+
+    fn modified(&self, path: &Path) -> io::Result<Duration> {
+        fs::metadata(path)?.modified().map(since_epoch)
+    }
+
+    fn touch(&self, path: &Path) -> io::Result<()> {
+        OpenOptions::new().write(true).open(path)?.set_modified(SystemTime::now())
+    }
+
     fn lock(&self, data_dir: &Path) -> Result<DirLock, LockError> {
         DirLock::acquire(data_dir)
     }
+}
+
+fn since_epoch(time: SystemTime) -> Duration {
+    time.duration_since(SystemTime::UNIX_EPOCH).unwrap_or_default()
 }
 
 impl DiskFile for File {

@@ -15,6 +15,7 @@ use std::fmt;
 use std::io;
 use std::path::{Path, PathBuf};
 use std::sync::{Arc, Mutex, MutexGuard, PoisonError};
+use std::time::Duration;
 
 use super::{Access, Disk, DiskFile};
 use crate::durable::Mode;
@@ -47,6 +48,7 @@ struct State {
     life: u64,
     locked: BTreeSet<PathBuf>,
     free_bytes: u64,
+    clock: Duration,
 }
 
 /// A file that is open.
@@ -77,6 +79,7 @@ impl SimulatedDisk {
             life: 0,
             locked: BTreeSet::new(),
             free_bytes: 1 << 40,
+            clock: Duration::from_secs(1_790_000_000),
         };
         Self { shared: Arc::new(Mutex::new(state)) }
     }
@@ -119,6 +122,11 @@ impl SimulatedDisk {
     /// Sets what [`Disk::free_bytes`] says. Writes are not measured against it.
     pub fn set_free_bytes(&self, bytes: u64) {
         self.lock().free_bytes = bytes;
+    }
+
+    /// Lets the disk's clock go on; it stands still otherwise.
+    pub fn pass_time(&self, time: Duration) {
+        self.lock().clock += time;
     }
 
     /// The machine stops, and starts again. What was not durable survives in part: each write of a
@@ -192,7 +200,9 @@ impl Disk for SimulatedDisk {
         state.names.check_free(path)?;
         let file = state.next_file;
         state.next_file += 1;
-        state.files.insert(file, Content::default());
+        let mut content = Content::default();
+        content.touch(state.clock);
+        state.files.insert(file, content);
         state.change(Operation::Create, Change::Link { path: path.into(), node: Node::File(file) })?;
         Ok(self.file(file, Access::Write, state.life))
     }
@@ -263,6 +273,26 @@ impl Disk for SimulatedDisk {
         Ok(self.lock().free_bytes)
     }
 
+    fn clock(&self) -> Duration {
+        self.lock().clock
+    }
+
+    fn modified(&self, path: &Path) -> io::Result<Duration> {
+        let state = &mut *self.lock();
+        state.faults.begin(Operation::Open)?;
+        let file = state.names.file(path)?;
+        Ok(state.content(file)?.modified())
+    }
+
+    fn touch(&self, path: &Path) -> io::Result<()> {
+        let state = &mut *self.lock();
+        state.faults.begin(Operation::Open)?;
+        let file = state.names.file(path)?;
+        let now = state.clock;
+        state.content(file)?.touch(now);
+        Ok(())
+    }
+
     fn lock(&self, data_dir: &Path) -> Result<DirLock, LockError> {
         crate::durable::ensure_dir_on(self, data_dir, Mode::Private)?;
         let path = data_dir.join("lock");
@@ -322,7 +352,10 @@ impl DiskFile for SimulatedFile {
                 Err(Trouble::PowerCut | Trouble::Fault(_)) => part(&mut state.random, bytes.len(), offset),
             };
             let taken_bytes = bytes.get(..taken).unwrap_or_default();
-            state.content(self.file)?.write(taken_bytes, offset);
+            let now = state.clock;
+            let content = state.content(self.file)?;
+            content.write(taken_bytes, offset);
+            content.touch(now);
             begun?;
             Ok(taken)
         })

@@ -15,6 +15,7 @@ mod damage;
 mod fixture;
 mod foreign;
 mod log;
+mod orphans;
 mod reclaimed;
 mod segments;
 mod simulated;

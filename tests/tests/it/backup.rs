@@ -59,7 +59,7 @@ pub(crate) fn ask(arguments: &[&str], under: Option<&Injection>) -> Answer {
     let mut command = binary::command("countersign");
     command.args(arguments).args(["--format", "json"]);
     if let Some(injection) = under {
-        command = injection.around(&command);
+        command = injection.around(&command, Path::new("/dev/null"));
     }
     let output = binary::run(&mut command);
     let data = serde_json::from_slice(&output.stdout).unwrap_or(Value::Null);

@@ -1,6 +1,7 @@
 //! What is in one file: as it is seen, as it is on the disk, and what is in between.
 
 use std::io;
+use std::time::Duration;
 
 use crate::width::{in_memory, on_disk};
 
@@ -16,11 +17,21 @@ pub(super) struct Content {
     durable: Vec<u8>,
     /// Sectors on their way, in the order of the writes; each as it was after the write.
     unsynced: Vec<(usize, Vec<u8>)>,
+    /// When it was written last, or touched.
+    modified: Duration,
 }
 
 impl Content {
     pub(super) fn length(&self) -> u64 {
         on_disk(self.seen.len())
+    }
+
+    pub(super) const fn modified(&self) -> Duration {
+        self.modified
+    }
+
+    pub(super) const fn touch(&mut self, now: Duration) {
+        self.modified = now;
     }
 
     pub(super) fn write(&mut self, bytes: &[u8], offset: u64) {
