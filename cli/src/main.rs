@@ -49,6 +49,8 @@ enum Command {
     Policy(commands::policy::Arguments),
     /// Throw the read models away and make them again from the log
     Rebuild(commands::rebuild::Arguments),
+    /// What lies beside the log, and what of it may be erased
+    Bodies(commands::bodies::Arguments),
     /// Measure on this machine
     Bench(commands::bench::Arguments),
     /// Cosign the heads of logs, as long as each extends the one before
@@ -81,6 +83,7 @@ fn main() -> ExitCode {
         Command::Keys(a) => commands::keys::run(&a),
         Command::Policy(a) => commands::policy::run(&a),
         Command::Rebuild(a) => commands::rebuild::run(&a),
+        Command::Bodies(a) => commands::bodies::run(&a),
         Command::Bench(a) => commands::bench::run(&a),
         Command::Witness(a) => commands::witness::run(&a),
         Command::Status(a) => commands::status::run(&a),

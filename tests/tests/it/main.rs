@@ -9,6 +9,7 @@
 
 mod arrows;
 mod bad_input;
+mod bodies;
 mod bundles;
 mod compat;
 mod crash;
