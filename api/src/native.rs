@@ -2,7 +2,11 @@
 
 pub(crate) mod approvals;
 pub(crate) mod batch;
+<<<<<<< HEAD
 pub(crate) mod blobs;
+=======
+pub(crate) mod clock;
+>>>>>>> main
 pub(crate) mod head;
 pub(crate) mod intents;
 pub(crate) mod jobs;

@@ -1,6 +1,7 @@
 //! The subcommands, a file each.
 
 pub(crate) mod answer;
+pub(crate) mod backup;
 pub(crate) mod bench;
 pub(crate) mod bodies;
 pub(crate) mod demo;
@@ -11,6 +12,7 @@ pub(crate) mod policy;
 pub(crate) mod propose;
 pub(crate) mod rebuild;
 pub(crate) mod receipt;
+pub(crate) mod restore;
 pub(crate) mod serve;
 pub(crate) mod status;
 pub(crate) mod tail;

@@ -125,12 +125,13 @@ pub(crate) fn create_as(
     if exists(dir) {
         return Err(format!("{} holds a ledger already", dir.display()));
     }
+    check_no_log(dir)?;
     let policy = default_policy()?;
-    ledger::durable::ensure_dir(&ledger::disk::RealDisk, dir, ledger::durable::Mode::Private)
-        .map_err(|e| e.to_string())?;
+    ledger::durable::ensure_dir(dir, ledger::durable::Mode::Private).map_err(|e| e.to_string())?;
     // Nobody else founds here meanwhile; the journal takes the lock over.
     let lock = ledger::lock::DirLock::acquire(dir).map_err(|e| e.to_string())?;
-    if exists(dir) || KeyFolder::of(dir).path(KeyRole::Event).exists() {
+    let begun = |role| KeyFolder::of(dir).path(role).exists();
+    if exists(dir) || begun(KeyRole::Event) || founding.root.is_none() && begun(KeyRole::Root) {
         return Err(format!("{} was begun before: making a ledger was interrupted; remove the folder", dir.display()));
     }
     let staging = Staging::open(dir).map_err(|e| e.to_string())?;
@@ -188,6 +189,22 @@ pub(crate) fn open_as(dir: &Path, publish: Publish, sizes: Sizes) -> Result<Open
     Ok(OpenFolder { ledger, sequencer, salt })
 }
 
+/// A log without keys is no place to found another: it was restored without them, or not to its end.
+fn check_no_log(dir: &Path) -> Result<(), Problem> {
+    if dir.join("restoring").exists() {
+        return Err(format!("{}: a restore was interrupted; run `countersign restore` again", dir.display()));
+    }
+    if dir.join("journal").exists() || dir.join("public").join("checkpoint").exists() {
+        let keys = dir.join("keys");
+        return Err(format!(
+            "{} holds a log but not its keys: put `event.key`, `checkpoint.key` and `api-salt` into {}",
+            dir.display(),
+            keys.display()
+        ));
+    }
+    Ok(())
+}
+
 fn made_up_origin() -> Result<String, Problem> {
     let entropy = ledger::keys::entropy().map_err(|e| e.to_string())?;
     let name: String = hex::encode(entropy).chars().take(12).collect();
@@ -224,7 +241,7 @@ fn root_key(dir: &Path, founding: &Founding<'_>, staging: &Staging, origin: &str
     let written =
         std::io::Write::write_all(&mut file, format!("{}\n", key.encode()).as_bytes()).and_then(|()| file.sync_all());
     written.map_err(|e| format!("cannot write {}: {e}", path.display()))?;
-    ledger::durable::sync_dir(&ledger::disk::RealDisk, &parent).map_err(|e| e.to_string())?;
+    ledger::durable::sync_dir(&parent).map_err(|e| e.to_string())?;
     Ok(key)
 }
 

@@ -13,6 +13,7 @@ use crate::event::{Event, EventData, PrincipalKind};
 use crate::id::{AnyKeyId, JobId, PrincipalId, ProposalId};
 use crate::reason::Reason;
 use crate::state::closed::Unreadable;
+use crate::time::Timestamp;
 use proof::dsse::Envelope;
 use proof::hash::Hash;
 use proof::index::{LeafIndex, TreeSize};
@@ -77,6 +78,8 @@ pub enum Command {
     RecordResult { by: Caller, result: JobResult, authored: Option<Envelope> },
     /// Erase a body.
     EraseBlob { by: Caller, sha256: Hash, why: String },
+    /// Say that the clock is right, although it leapt.
+    ConfirmClock { by: Caller, time: Timestamp },
     /// State the read models' digests.
     AttestProjections { position: TreeSize, projections: Vec<ProjectionDigest> },
     /// Go on from an older copy of the log, by root.

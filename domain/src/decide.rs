@@ -107,6 +107,7 @@ pub fn decide(state: &State, command: &Command, context: &Context<'_>) -> Result
         }
         Command::RecordResult { by, result, authored } => job::record(state, by, result, authored.as_ref(), context),
         Command::EraseBlob { by, sha256, why } => upkeep::erase(state, by, sha256, why, context),
+        Command::ConfirmClock { by, time } => upkeep::confirm_clock(state, by, *time, context),
         Command::AttestProjections { position, projections } => upkeep::attest(state, *position, projections),
         Command::RestoreLedger { restoration, authored } => restore::restore(state, restoration, authored),
     }

@@ -3,6 +3,7 @@
 
 pub mod approval;
 pub mod blob;
+pub mod clock;
 pub mod decision;
 pub mod intent;
 pub mod job;
@@ -12,6 +13,8 @@ pub mod projection;
 pub mod proposal;
 pub mod result;
 pub mod runner;
+
+mod bodies;
 
 use crate::id::{AgentName, AnyKeyId, PrincipalId, SessionId};
 use crate::time::Timestamp;
@@ -250,13 +253,15 @@ events! {
     ProjectionAttested(projection::ProjectionAttested) = "projection.attested",
     /// The log goes on from an older copy, and root says so.
     LedgerRestored(ledger::LedgerRestored) = "ledger.restored",
+    /// The clock leapt ahead, and an admin says that it is right.
+    ClockConfirmed(clock::ClockConfirmed) = "clock.confirmed",
 }
 
 impl EventData {
     /// What an event with this data is about.
     pub fn subject(&self) -> Subject {
         match self {
-            Self::LedgerCreated(_) | Self::LedgerRestored(_) => Subject::ledger(),
+            Self::LedgerCreated(_) | Self::LedgerRestored(_) | Self::ClockConfirmed(_) => Subject::ledger(),
             Self::KeyCreated(e) => Subject::of("key", &e.key.key_id),
             Self::KeyDisabled(e) | Self::KeyEnabled(e) | Self::KeyDeleted(e) => Subject::of("key", &e.key_id),
             Self::RunnerRegistered(e) => Subject::of("runner", &e.runner.runner_id),

@@ -60,6 +60,7 @@ reasons! {
     ApprovalExpired = "APPROVAL_EXPIRED", "nobody answered in time; silence never allows";
 
     // Refusals without an event: these stand in problem documents.
+    ClockDiffers = "CLOCK_DIFFERS", "the time that was confirmed is not what the clock says";
     IndexUnreadable = "INDEX_UNREADABLE", "the index of what is over cannot be read; nothing is decided without it";
     Malformed = "MALFORMED", "the request cannot be read";
     KeyRequired = "KEY_REQUIRED", "the route needs a key";

@@ -132,6 +132,7 @@ pub fn command_of(first: &Event) -> Result<Asked, String> {
         EventData::ResultRecorded(e) => {
             Command::RecordResult { by: by_key(), result: e.result.clone(), authored: e.authored.clone() }
         }
+        EventData::ClockConfirmed(e) => Command::ConfirmClock { by: by_key(), time: e.time },
         EventData::BlobErased(e) => Command::EraseBlob { by: by_key(), sha256: e.sha256, why: e.why.clone() },
         EventData::ProjectionAttested(e) => {
             Command::AttestProjections { position: e.position, projections: e.projections.clone() }

@@ -2,7 +2,7 @@
 
 use domain::time::Timestamp;
 use std::fmt;
-use std::time::{Duration, Instant, SystemTime};
+use std::time::{Duration, SystemTime};
 
 /// A wall clock may be this far behind the log: small steps back are clamped to the log's last time.
 const BEHIND_MS_MAX: u64 = 5_000;
@@ -19,14 +19,12 @@ pub trait Clock: Send {
 
 /// The system's clocks.
 #[derive(Debug)]
-pub struct SystemClock {
-    started: Instant,
-}
+pub struct SystemClock {}
 
 impl SystemClock {
     /// Starts the monotonic one.
     pub fn new() -> Self {
-        Self { started: Instant::now() }
+        Self {}
     }
 }
 
@@ -43,7 +41,9 @@ impl Clock for SystemClock {
     }
 
     fn monotonic(&self) -> Duration {
-        self.started.elapsed()
+        // Unlike the one that `Instant` reads, it goes on while the machine sleeps.
+        let now = rustix::time::clock_gettime(rustix::time::ClockId::Boottime);
+        Duration::new(u64::try_from(now.tv_sec).unwrap_or(0), u32::try_from(now.tv_nsec).unwrap_or(0))
     }
 }
 
@@ -71,7 +71,10 @@ impl fmt::Display for ClockError {
         match self {
             Self::Backward { wall, log } => write!(f, "the clock says {wall}, the log's last event is from {log}"),
             Self::Forward { wall, expected } => {
-                write!(f, "the clock leapt to {wall}, expected about {expected}; set it right or restart the server")
+                write!(
+                    f,
+                    "the clock leapt to {wall}, expected about {expected}; set it right, or let an admin confirm it"
+                )
             }
         }
     }
@@ -90,6 +93,11 @@ impl Judge {
     pub(crate) fn new(clock: Box<dyn Clock>) -> Self {
         let (wall, monotonic) = (clock.wall(), clock.monotonic());
         Self { clock, wall, monotonic }
+    }
+
+    /// Believes the clock as it is now: somebody who may has said that it is right.
+    pub(crate) fn believe(&mut self) {
+        (self.wall, self.monotonic) = (self.clock.wall(), self.clock.monotonic());
     }
 
     /// The time for the next batch: never before the log's last.
@@ -135,5 +143,9 @@ mod tests {
         assert!(matches!(judge.now(log), Err(ClockError::Forward { .. })));
         mono.store(10, Ordering::SeqCst);
         assert!(judge.now(log).is_ok(), "an hour and little more is believed once time has passed");
+        mono.store(0, Ordering::SeqCst);
+        let mut judge = judge;
+        judge.believe();
+        assert!(judge.now(log).is_ok(), "what was confirmed is believed");
     }
 }

@@ -128,7 +128,7 @@ pub(crate) fn sweep(disk: &dyn Disk, data_dir: &Path, keep: &[RunName]) -> Resul
     let folder = folder(data_dir);
     for name in durable::list(disk, &folder)? {
         if !keep.iter().any(|kept| kept.file == name) {
-            durable::remove(disk, &folder.join(name))?;
+            durable::remove_on(disk, &folder.join(name))?;
         }
     }
     Ok(())

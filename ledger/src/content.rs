@@ -222,7 +222,7 @@ impl ContentStore {
 
     /// Erases a body and its salt for good. `false` if there was none.
     pub fn erase(&self, sha256: &Hash) -> Result<bool, ContentError> {
-        self.strike(sha256, || Ok(durable::remove(&**self.staging.disk(), &self.path(sha256))?))
+        self.strike(sha256, || Ok(durable::remove_on(&**self.staging.disk(), &self.path(sha256))?))
     }
 
     /// The commitments of everything that is stored.

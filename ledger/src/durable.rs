@@ -107,12 +107,12 @@ impl Staging {
     /// [`open`](Self::open) on another disk.
     pub fn open_on(disk: Arc<dyn Disk>, data_dir: &Path) -> Result<Self, IoError> {
         let dir = data_dir.join("tmp");
-        ensure_dir(&*disk, &dir, Mode::Private)?;
+        ensure_dir_on(&*disk, &dir, Mode::Private)?;
         for name in list(&*disk, &dir)? {
             let path = dir.join(name);
             disk.remove_file(&path).map_err(IoError::at("sweep", &path))?;
         }
-        sync_dir(&*disk, data_dir)?;
+        sync_dir_on(&*disk, data_dir)?;
         let shared =
             Shared { disk, data_dir: data_dir.to_path_buf(), dir, next: AtomicU64::default(), known: Mutex::default() };
         Ok(Self { shared: Arc::new(shared) })
@@ -139,7 +139,7 @@ impl Staging {
     pub(crate) fn ensure_dir(&self, dir: &Path, mode: Mode) -> Result<(), IoError> {
         let Shared { disk, data_dir, .. } = &*self.shared;
         if dir == data_dir || !dir.starts_with(data_dir) {
-            return ensure_dir(&**disk, dir, mode);
+            return ensure_dir_on(&**disk, dir, mode);
         }
         if self.known(|known| known.contains(dir)) {
             return Ok(());
@@ -150,7 +150,7 @@ impl Staging {
             Err(error) if error.kind() != io::ErrorKind::AlreadyExists || !disk.is_dir(dir) => {
                 return Err(IoError::at("create directory", dir)(error));
             }
-            _ => sync_dir(&**disk, parent)?,
+            _ => sync_dir_on(&**disk, parent)?,
         }
         self.known(|known| {
             if known.len() >= MAX_KNOWN_DIRS {
@@ -251,7 +251,7 @@ impl Batch {
             disk.rename(&staged.temporary, &staged.target).map_err(IoError::at("rename into place", &staged.target))?;
         }
         self.staged.clear();
-        dirs.iter().try_for_each(|dir| sync_dir(&**disk, dir))
+        dirs.iter().try_for_each(|dir| sync_dir_on(&**disk, dir))
     }
 }
 
@@ -264,13 +264,23 @@ impl Drop for Batch {
     }
 }
 
+/// Makes a directory and its parents on the real disk, each of them durable before anything is put into it.
+pub fn ensure_dir(dir: &Path, mode: Mode) -> Result<(), IoError> {
+    ensure_dir_on(&RealDisk, dir, mode)
+}
+
+/// Makes the names in a directory on the real disk durable.
+pub fn sync_dir(dir: &Path) -> Result<(), IoError> {
+    sync_dir_on(&RealDisk, dir)
+}
+
 /// Makes a directory and its parents, each of them durable before anything is put into it.
-pub fn ensure_dir(disk: &dyn Disk, dir: &Path, mode: Mode) -> Result<(), IoError> {
+pub(crate) fn ensure_dir_on(disk: &dyn Disk, dir: &Path, mode: Mode) -> Result<(), IoError> {
     if disk.is_dir(dir) {
         return Ok(());
     }
     if let Some(parent) = dir.parent().filter(|parent| !parent.as_os_str().is_empty()) {
-        ensure_dir(disk, parent, mode)?;
+        ensure_dir_on(disk, parent, mode)?;
         // It may have been there already, made by an attempt that ended before the sync.
         sync_name(disk, parent)?;
     }
@@ -282,27 +292,27 @@ pub fn ensure_dir(disk: &dyn Disk, dir: &Path, mode: Mode) -> Result<(), IoError
 }
 
 /// Makes a directory's own name durable. A parent that we may not look into is not of our making.
-pub(crate) fn sync_name(disk: &dyn Disk, dir: &Path) -> Result<(), IoError> {
+fn sync_name(disk: &dyn Disk, dir: &Path) -> Result<(), IoError> {
     let parent = match dir.parent() {
         None => return Ok(()),
         Some(parent) if parent.as_os_str().is_empty() => Path::new("."),
         Some(parent) => parent,
     };
-    match sync_dir(disk, parent) {
+    match sync_dir_on(disk, parent) {
         Err(error) if error.kind() == io::ErrorKind::PermissionDenied => Ok(()),
         synced => synced,
     }
 }
 
 /// Makes the names in a directory durable.
-pub fn sync_dir(disk: &dyn Disk, dir: &Path) -> Result<(), IoError> {
+pub(crate) fn sync_dir_on(disk: &dyn Disk, dir: &Path) -> Result<(), IoError> {
     disk.sync_dir(dir).map_err(IoError::at("sync directory", dir))
 }
 
 /// Removes a file durably. `false` if there was none.
-pub fn remove(disk: &dyn Disk, path: &Path) -> Result<bool, IoError> {
+pub(crate) fn remove_on(disk: &dyn Disk, path: &Path) -> Result<bool, IoError> {
     match disk.remove_file(path) {
-        Ok(()) => path.parent().map_or(Ok(()), |dir| sync_dir(disk, dir)).map(|()| true),
+        Ok(()) => path.parent().map_or(Ok(()), |dir| sync_dir_on(disk, dir)).map(|()| true),
         Err(error) if error.kind() == io::ErrorKind::NotFound => Ok(false),
         Err(error) => Err(IoError::at("remove", path)(error)),
     }

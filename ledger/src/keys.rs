@@ -1,6 +1,6 @@
 //! Key files: one signer-key line each, as Go's `x/mod` `note` package reads it; mode 0600, outside anything served.
 
-use crate::durable::{IoError, Mode, Staging, ensure_dir};
+use crate::durable::{IoError, Mode, Staging, ensure_dir_on};
 use proof::key::{KeyName, SecretKey};
 use proof::note::SignerKey;
 use std::fmt;
@@ -128,7 +128,7 @@ impl KeyFolder {
 
     /// Makes a key and writes it.
     pub fn create(&self, staging: &Staging, role: KeyRole, origin: &str) -> Result<SignerKey, KeyFileError> {
-        ensure_dir(&**staging.disk(), &self.data_dir.join("keys"), Mode::Private)?;
+        ensure_dir_on(&**staging.disk(), &self.data_dir.join("keys"), Mode::Private)?;
         let key = generate(&role.key_name(origin))?;
         write(staging, &self.path(role), &key)?;
         Ok(key)
@@ -140,7 +140,7 @@ impl KeyFolder {
         if path.exists() {
             return Err(KeyFileError::Exists(path));
         }
-        ensure_dir(&**staging.disk(), &self.data_dir.join("keys"), Mode::Private)?;
+        ensure_dir_on(&**staging.disk(), &self.data_dir.join("keys"), Mode::Private)?;
         staging.write(&path, hex::encode(entropy()?).as_bytes(), Mode::Private)?;
         self.api_key_salt()
     }

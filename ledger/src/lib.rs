@@ -17,6 +17,7 @@
 //! * The mathematics and the formats of the log: `proof`.
 //! * Sockets, clocks, command lines: `api` and `cli`.
 
+pub mod backup;
 pub mod clock;
 mod closed;
 pub mod content;

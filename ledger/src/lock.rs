@@ -15,7 +15,6 @@ use std::path::{Path, PathBuf};
 use rustix::fs::{FlockOperation, flock};
 use rustix::io::Errno;
 
-use crate::disk::RealDisk;
 use crate::durable::{IoError, Mode, ensure_dir};
 
 /// An exclusive lock on a data directory, held until dropped.
@@ -53,7 +52,7 @@ pub enum LockError {
 impl DirLock {
     /// Locks `data_dir`, which is made if it does not exist. Does not wait.
     pub fn acquire(data_dir: &Path) -> Result<Self, LockError> {
-        ensure_dir(&RealDisk, data_dir, Mode::Private)?;
+        ensure_dir(data_dir, Mode::Private)?;
         let path = data_dir.join("lock");
         let mut file = OpenOptions::new()
             .read(true)

@@ -4,7 +4,7 @@
 //! If the process dies before the sync returns, nobody was told anything, and recovery finds the frame whole or not at
 //! all. If it dies after, recovery signs the same checkpoint again: Ed25519 is deterministic.
 
-use crate::clock::Judge;
+use crate::clock::{ClockError, Judge};
 use crate::handle::{Done, Head, Shared, SubmitError};
 use crate::journal::{AppendError, Frame, Journal};
 use crate::keeper::{Keeper, Task};
@@ -12,8 +12,8 @@ use crate::metrics::Reply;
 use crate::publisher::Publisher;
 use domain::command::Command;
 use domain::decide::{Context, RunError, Sealed, run};
-use domain::event::Event;
 use domain::event::proposal::Seed;
+use domain::event::{Event, EventData};
 use domain::state::{Due, State};
 use domain::time::Timestamp;
 use proof::checkpoint::Checkpoint;
@@ -119,7 +119,7 @@ impl Sequencer {
             let outcome = match (&now, &fault) {
                 (_, Some(fault)) => Err(SubmitError::Stopped(String::clone(fault))),
                 _ if damaged.is_some() => Err(SubmitError::Damaged(damaged.clone().unwrap_or_default())),
-                (Err(clock), _) => Err(SubmitError::Clock(*clock)),
+                (Err(clock), _) => self.confirmed(&request.command, *clock, request.seed),
                 (Ok(now), None) => self.decide(&request.command, *now, request.seed),
             };
             if let Err(SubmitError::Stopped(why)) = &outcome {
@@ -213,6 +213,14 @@ impl Sequencer {
         })
     }
 
+    /// While the clock is not believed there is one command that can be carried out: that it is right after all.
+    fn confirmed(&mut self, command: &Command, clock: ClockError, seed: Seed) -> Result<Vec<Sealed>, SubmitError> {
+        match (clock, command) {
+            (ClockError::Forward { wall, .. }, Command::ConfirmClock { .. }) => self.decide(command, wall, seed),
+            _ => Err(SubmitError::Clock(clock)),
+        }
+    }
+
     /// Deadlines that have passed become events of their own, before anything new is decided.
     fn expire(&mut self, now: Timestamp, decided: &mut Vec<Decided>) {
         while decided.len() < BATCH_COMMANDS {
@@ -258,6 +266,10 @@ impl Sequencer {
         }
         // The commit has happened. From here on nothing can be refused any more.
         self.shared.metrics.committed(leaves.len(), began.elapsed());
+        if sealed.iter().any(|sealed| matches!(sealed.event.data, EventData::ClockConfirmed(_))) {
+            // Not before it is in the log: what was refused for want of room has confirmed nothing.
+            self.judge.believe();
+        }
         self.frontier = frontier;
         let leaves: Vec<Arc<Vec<u8>>> = leaves.into_iter().map(Arc::new).collect();
         self.shared.tree.append(&leaves, &hashes);
@@ -265,11 +277,13 @@ impl Sequencer {
             return self.stop(&problem, decided);
         }
         let head = self.publish(leaves, root, &sealed);
+        let alone = decided.len() <= 2;
         let mut at = 0;
         for decided in decided {
             at = decided.answer(&head, at);
         }
-        self.linger = LINGER;
+        // Among many, the next is there already, and looking around would only take their time.
+        self.linger = if alone { LINGER } else { Duration::ZERO };
         Step::Go
     }
 

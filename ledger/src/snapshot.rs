@@ -129,7 +129,7 @@ impl Snapshots {
             needed.extend(payload.runs);
         }
         for old in sizes.iter().skip(KEPT) {
-            durable::remove(self.disk(), &self.path(*old))?;
+            durable::remove_on(self.disk(), &self.path(*old))?;
         }
         crate::closed::sweep(self.disk(), &self.data_dir, &needed)?;
         Ok(before.unwrap_or(TreeSize::ZERO))

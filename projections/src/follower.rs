@@ -209,7 +209,7 @@ impl<S: Source> Work<S> {
         if self.refusal.is_some() {
             self.writer.flush()?;
             self.refusal = None;
-            tracing::info!(position = %self.writer.position(), "read models are fed again");
+            tracing::warn!(position = %self.writer.position(), "read models are fed again");
         }
         Ok(())
     }

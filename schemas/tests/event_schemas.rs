@@ -141,6 +141,7 @@ fn story() -> History {
     history.erase(b"body");
     history.pass_ms(1_000);
     history.restore();
+    history.confirm_clock();
     history.attest(history.size(), domain::view::ALL.map(|p| domain::view::Folded::new(p).attested()).to_vec());
     history
 }

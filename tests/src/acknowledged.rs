@@ -12,10 +12,11 @@ use std::path::{Path, PathBuf};
 /// Receipts that one call of the auditor's executable is given.
 const FILES_OF_ONE_CALL: usize = 500;
 
-/// Every receipt that a client was given, and every head that anybody saw.
-#[derive(Debug)]
+/// Every receipt that a client was given, and every head that anybody saw. Without a folder, receipts are verified and their
+/// leaves kept, but not they themselves.
+#[derive(Debug, Default)]
 pub struct Acknowledged {
-    folder: PathBuf,
+    folder: Option<PathBuf>,
     leaves: BTreeMap<LeafIndex, String>,
     heads: BTreeMap<TreeSize, SeenHead>,
     /// Proposals whose bodies were taken, each with how many.
@@ -30,13 +31,7 @@ impl Acknowledged {
     /// If the folder cannot be made.
     pub fn in_folder(folder: &Path) -> Self {
         fs::create_dir_all(folder).unwrap();
-        Self {
-            folder: folder.to_owned(),
-            leaves: BTreeMap::new(),
-            heads: BTreeMap::new(),
-            bodies: BTreeMap::new(),
-            files: Vec::new(),
-        }
+        Self { folder: Some(folder.to_owned()), ..Self::default() }
     }
 
     /// How many receipts there are.
@@ -66,9 +61,11 @@ impl Acknowledged {
             assert!(same, "index {} was given away twice", entry.index);
         }
         self.keep_head(proven.checkpoint());
-        let file = self.folder.join(format!("{:06}.json", self.files.len()));
-        fs::write(&file, receipt.to_json()).unwrap();
-        self.files.push(file);
+        if let Some(folder) = &self.folder {
+            let file = folder.join(format!("{:06}.json", self.files.len()));
+            fs::write(&file, receipt.to_json()).unwrap();
+            self.files.push(file);
+        }
     }
 
     /// Keeps a head that somebody saw.

@@ -52,6 +52,16 @@ pub fn command(name: &str) -> Command {
     command
 }
 
+/// Gives a command the changes to the environment that another one has.
+pub fn same_environment(from: &Command, to: &mut Command) {
+    for (name, value) in from.get_envs() {
+        match value {
+            Some(value) => to.env(name, value),
+            None => to.env_remove(name),
+        };
+    }
+}
+
 /// Runs a command to its end, and gives what it printed.
 ///
 /// # Panics

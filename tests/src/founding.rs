@@ -9,16 +9,20 @@ use domain::manifest::Manifest;
 use domain::policy::{Bundle, Policy};
 use domain::time::Timestamp;
 use ledger::clock::Clock;
+use ledger::journal::OpenError as JournalError;
 use ledger::keys::{KeyFolder, KeyRole};
 use ledger::{Committed, Ledger, OpenError, Options, Recovered, Sequencer, SubmitError};
 use proof::note::SignerKey;
 use std::path::Path;
 use std::sync::Arc;
 use std::sync::atomic::{AtomicU64, Ordering};
-use std::time::Duration;
+use std::time::{Duration, Instant, SystemTime, UNIX_EPOCH};
 
 /// The log's name.
 pub const ORIGIN: &str = "ledger.example/in-process";
+
+/// Longest wait for a folder that a process has which is being started.
+const PATIENCE: Duration = Duration::from_secs(20);
 
 /// Events from one snapshot to the next.
 pub const SNAPSHOT_EVERY: u64 = 16;
@@ -35,17 +39,52 @@ pub const MANIFEST: &str = include_str!("../../policy/default/manifest.json");
 
 /// A clock that goes when it is told to.
 #[derive(Debug, Clone)]
-pub struct HandClock(Arc<AtomicU64>);
+pub struct HandClock(Arc<Hands>);
+
+#[derive(Debug)]
+struct Hands {
+    wall: AtomicU64,
+    monotonic: AtomicU64,
+}
 
 impl HandClock {
     /// A clock that shows the time at which these tests were written.
     pub fn new() -> Self {
-        Self(Arc::new(AtomicU64::new(1_790_000_000_000)))
+        Self(Arc::new(Hands { wall: AtomicU64::new(1_790_000_000_000), monotonic: AtomicU64::new(7_000) }))
     }
 
-    /// Goes on.
+    /// A clock that shows the time of this machine, for a ledger that its executables write to as well.
+    pub fn of_this_machine() -> Self {
+        let clock = Self::new();
+        clock.catch_up();
+        clock
+    }
+
+    /// Goes on to the time of this machine.
+    ///
+    /// # Panics
+    /// If that is before 1970.
+    pub fn catch_up(&self) {
+        let now = SystemTime::now().duration_since(UNIX_EPOCH).unwrap();
+        let (now, shown) = (u64::try_from(now.as_millis()).unwrap(), self.shows());
+        self.set(now);
+        self.0.monotonic.fetch_add(now.saturating_sub(shown), Ordering::SeqCst);
+    }
+
+    /// Goes on, as time does.
     pub fn advance(&self, ms: u64) {
-        self.0.fetch_add(ms, Ordering::SeqCst);
+        self.0.wall.fetch_add(ms, Ordering::SeqCst);
+        self.0.monotonic.fetch_add(ms, Ordering::SeqCst);
+    }
+
+    /// Is set: shows this, and no time has passed.
+    pub fn set(&self, wall_ms: u64) {
+        self.0.wall.store(wall_ms, Ordering::SeqCst);
+    }
+
+    /// What it shows.
+    pub fn shows(&self) -> u64 {
+        self.0.wall.load(Ordering::SeqCst)
     }
 }
 
@@ -57,11 +96,11 @@ impl Default for HandClock {
 
 impl Clock for HandClock {
     fn wall(&self) -> Timestamp {
-        Timestamp::from_ms(self.0.load(Ordering::SeqCst))
+        Timestamp::from_ms(self.shows())
     }
 
     fn monotonic(&self) -> Duration {
-        Duration::from_millis(self.0.load(Ordering::SeqCst))
+        Duration::from_millis(self.0.monotonic.load(Ordering::SeqCst))
     }
 }
 
@@ -117,7 +156,7 @@ impl InProcess {
     /// # Panics
     /// If the folder cannot be written.
     pub fn found(dir: &Path, keys: Vec<NewKey>, clock: &HandClock) -> Self {
-        ledger::durable::ensure_dir(&ledger::disk::RealDisk, dir, ledger::durable::Mode::Private).unwrap();
+        ledger::durable::ensure_dir(dir, ledger::durable::Mode::Private).unwrap();
         let folder = KeyFolder::of(dir);
         let staging = ledger::durable::Staging::open(dir).unwrap();
         let create = |role| folder.create(&staging, role, ORIGIN).unwrap();
@@ -159,12 +198,21 @@ impl InProcess {
     /// # Panics
     /// If its keys cannot be read.
     pub fn try_open(dir: &Path, clock: &HandClock) -> Result<Self, OpenError> {
-        crate::data::wait_until_free(dir);
         let folder = KeyFolder::of(dir);
         let key = |role| folder.read(role).unwrap();
-        let options = options(key(KeyRole::Event), key(KeyRole::Checkpoint), clock);
-        let (ledger, sequencer, recovered) = ledger::open(dir, options, None)?;
-        Ok(Self { ledger, sequencer, recovered, root: key(KeyRole::Root) })
+        let until = Instant::now() + PATIENCE;
+        loop {
+            crate::data::wait_until_free(dir);
+            let options = options(key(KeyRole::Event), key(KeyRole::Checkpoint), clock);
+            match ledger::open(dir, options, None) {
+                // Once more a process that is being started somewhere has what this one had open.
+                Err(OpenError::Journal(JournalError::Lock(_))) if Instant::now() < until => {}
+                opened => {
+                    let (ledger, sequencer, recovered) = opened?;
+                    return Ok(Self { ledger, sequencer, recovered, root: key(KeyRole::Root) });
+                }
+            }
+        }
     }
 
     /// Carries out one command.

@@ -1,6 +1,8 @@
 //! Faults of the operating system at a chosen call of the released executable, by `strace`: no privileges, no stubs.
 
+use crate::binary;
 use std::fmt;
+use std::fs;
 use std::path::{Path, PathBuf};
 use std::process::{Command, Stdio};
 
@@ -69,31 +71,31 @@ impl Injection {
     }
 
     /// A command that does the same as `command`, with the faults. The process that is started is the command's own: the
-    /// tracer stands beside it, and ends with it.
+    /// tracer stands beside it, and ends with it. What it injects it notes in the file `record`, see [`injected`].
     ///
     /// # Panics
     /// If there is no `strace`, or it may not trace, with what to do about it.
-    pub fn around(&self, command: &Command) -> Command {
+    pub fn around(&self, command: &Command, record: &Path) -> Command {
         assert_can_trace();
-        self.wrap(command)
+        self.wrap(command, record)
     }
 
-    fn wrap(&self, command: &Command) -> Command {
+    fn wrap(&self, command: &Command, record: &Path) -> Command {
         let mut traced = Command::new("strace");
-        traced.args(["-D", "-f", "-qq", "-o", "/dev/null", "-e", &format!("trace={}", self.call), "-e"]);
-        traced.arg(self.expression());
+        traced.args(["-D", "-f", "-qq", "-e", &format!("trace={}", self.call), "-e", &self.expression(), "-o"]);
+        traced.arg(record);
         for path in &self.paths {
             traced.arg("-P").arg(path);
         }
         traced.arg(command.get_program()).args(command.get_args()).stdin(Stdio::null());
-        for (name, value) in command.get_envs() {
-            match value {
-                Some(value) => traced.env(name, value),
-                None => traced.env_remove(name),
-            };
-        }
+        binary::same_environment(command, &mut traced);
         traced
     }
+}
+
+/// How many faults were injected, as the tracer noted; a kill is noted by the process being gone.
+pub fn injected(record: &Path) -> usize {
+    fs::read_to_string(record).unwrap_or_default().matches("(INJECTED)").count()
 }
 
 /// The files that a server writes from beginning to end before it gives them their names, and its lock: all that it writes
@@ -122,7 +124,7 @@ fn assert_can_trace() {
             paths: vec![Path::new("/dev/null").to_owned()],
             ..Injection::once("openat", Fault::Error("EIO"), 1)
         };
-        let output = probe.wrap(Command::new("cat").arg("/dev/null")).output();
+        let output = probe.wrap(Command::new("cat").arg("/dev/null"), Path::new("/dev/null")).output();
         let output = output.map_err(|e| format!("`strace` cannot be started: {e}"))?;
         let said = String::from_utf8_lossy(&output.stderr).into_owned();
         // The fault must have come to `cat`, which says so.

@@ -6,6 +6,7 @@ use crate::raw::Raw;
 use client::{Client, Key};
 use proof::TreeSize;
 use proof::note::{SignerKey, VerifierKey};
+use rustix::process::{Resource, Rlimit, prlimit};
 use std::ffi::OsStr;
 use std::io::{BufRead, BufReader, Read};
 use std::net::SocketAddr;
@@ -80,10 +81,21 @@ impl Start {
         self.with(["--snapshot-every", "24", "--segment-bytes", "65536", "--attest-every", "100"])
     }
 
-    /// With faults of the operating system.
+    /// So that a file may reach the length that [`Server::limit_files`] allows: writing more is an error then, and no longer
+    /// a signal that ends the process.
     #[must_use]
-    pub fn under(self, injection: &Injection) -> Self {
-        Self { command: injection.around(&self.command), dir: self.dir }
+    pub fn deaf_to_limits(self) -> Self {
+        let mut command = Command::new("sh");
+        command.args(["-c", "trap '' XFSZ; exec \"$@\"", "sh"]).stdin(Stdio::null());
+        command.arg(self.command.get_program()).args(self.command.get_args());
+        binary::same_environment(&self.command, &mut command);
+        Self { command, dir: self.dir }
+    }
+
+    /// With faults of the operating system, noted in the file `record`.
+    #[must_use]
+    pub fn under(self, injection: &Injection, record: &Path) -> Self {
+        Self { command: injection.around(&self.command, record), dir: self.dir }
     }
 
     /// Starts it, and waits until it answers.
@@ -234,6 +246,16 @@ impl Server {
         self.child.wait().unwrap();
     }
 
+    /// From now on no file of its grows beyond so many bytes, or again to any length.
+    ///
+    /// # Panics
+    /// If the system does not let it be limited.
+    pub fn limit_files(&self, bytes: Option<u64>) {
+        let pid = rustix::process::Pid::from_child(&self.child);
+        let limit = Rlimit { current: bytes, maximum: None };
+        prlimit(Some(pid), Resource::Fsize, limit).unwrap();
+    }
+
     /// Tells it to end if it has not ended by itself, and waits until it has, however well.
     ///
     /// # Panics
@@ -271,6 +293,18 @@ impl Server {
     /// Its data folder.
     pub fn dir(&self) -> &Path {
         &self.dir
+    }
+
+    /// Waits until it has printed this.
+    ///
+    /// # Panics
+    /// If it does not in time.
+    pub async fn says(&self, words: &str) {
+        let until = Instant::now() + PATIENCE;
+        while !self.said().contains(words) {
+            assert!(Instant::now() < until, "never said `{words}`: {}", self.said());
+            tokio::time::sleep(LOOK).await;
+        }
     }
 
     /// All that it has printed.

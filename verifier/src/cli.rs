@@ -2,6 +2,7 @@
 
 mod args;
 mod progress;
+mod watch;
 
 use std::ffi::OsString;
 use std::io::{self, IsTerminal as _, Write as _};
@@ -9,17 +10,26 @@ use std::path::{Path, PathBuf};
 use std::process::ExitCode;
 
 use clap::Parser as _;
+use domain::policy::Bundle;
 
 use crate::consistency::{Exhibit, verify_consistency};
+use crate::diff::{MAX_EVIDENCE_BYTES, verify_diff, verify_evidence};
 use crate::log::MAX_CHECKPOINT_BYTES;
+use crate::overview::verify_overview;
 use crate::receipt::{MAX_RECEIPT_BYTES, verify_receipts};
 use crate::report::{CommandName, Report, Verdict};
 use crate::source::{Location, read_file};
+use crate::story::verify_story;
 use crate::trust::policy::MAX_POLICY_BYTES;
 use crate::trust::{Options, Trust, TrustPolicy, parse_log_key};
 
-use args::{Args, Command, Format, LogArgs, Output, TrustArgs};
+use crate::whatif::verify_whatif;
+
+use args::{Args, Command, DiffArgs, Format, LogArgs, Output, TrustArgs};
 use progress::Progress;
+
+/// Bytes of a policy bundle, or of one file of it.
+const MAX_BUNDLE_BYTES: u64 = 16 * 1024 * 1024;
 
 /// Runs the verifier. The first argument is the name of the program, as it should stand in help texts.
 ///
@@ -49,8 +59,24 @@ fn answer(command: &Command, output: Output) -> Report {
 /// The report, or a sentence about why there is none.
 fn try_answer(command: &Command, output: Output) -> Result<Report, String> {
     match command {
-        Command::Log(args) => log(CommandName::Log, args, output),
-        Command::Replay(args) => log(CommandName::Replay, args, output),
+        Command::Log { log: args, structure_only: true } => log(CommandName::Structure, args, output),
+        Command::Log { log: args, structure_only: false } => log(CommandName::Log, args, output),
+        Command::Replay { log: args, html: None } => log(CommandName::Replay, args, output),
+        Command::Replay { log: args, html: Some(file) } => page(CommandName::Replay, args, Some(file), output),
+        Command::Audit { log: args, html } => page(CommandName::Audit, args, html.as_deref(), output),
+        Command::Story { proposal, log: args } => {
+            survey(args, output, |location, options| verify_story(location, proposal, options))
+        }
+        Command::Whatif(args) => {
+            let bundle = bundle(&args.bundle)?;
+            survey(&args.log(), output, |location, options| verify_whatif(location, bundle, options))
+        }
+        Command::Watch(args) => watch::run(args, &options(&args.trust, None)?),
+        Command::Diff(args) => diff(args),
+        Command::Evidence { file, trust, .. } => {
+            let bytes = read(file, MAX_EVIDENCE_BYTES)?;
+            Ok(verify_evidence(&file.display().to_string(), &bytes, &options(trust, None)?))
+        }
         Command::Receipt(args) => {
             let options = options(&args.trust, None)?;
             let event_key = args.event_key.as_deref().map(parse_log_key).transpose()?;
@@ -68,6 +94,24 @@ fn try_answer(command: &Command, output: Output) -> Result<Report, String> {
 }
 
 fn log(command: CommandName, args: &LogArgs, output: Output) -> Result<Report, String> {
+    survey(args, output, |location, options| crate::log::run(command, location, options))
+}
+
+/// Replays a log with an overview, and writes a page about it if that is wanted.
+fn page(command: CommandName, args: &LogArgs, html: Option<&Path>, output: Output) -> Result<Report, String> {
+    let report = survey(args, output, |location, options| verify_overview(command, location, options))?;
+    if let Some(file) = html {
+        std::fs::write(file, report.to_html()).map_err(|error| format!("`{}`: {error}", file.display()))?;
+    }
+    Ok(report)
+}
+
+/// Opens a log, and shows how far whatever is done with it has come.
+fn survey(
+    args: &LogArgs,
+    output: Output,
+    verify: impl FnOnce(&Location, &Options<'_>) -> Report,
+) -> Result<Report, String> {
     let progress = Progress::new();
     let show = |done, total| progress.show(done, total);
     let mut options = options(&args.trust, args.threads)?;
@@ -75,9 +119,44 @@ fn log(command: CommandName, args: &LogArgs, output: Output) -> Result<Report, S
         options.progress = Some(&show);
     }
     let location = Location::open(&args.source).map_err(|error| error.to_string())?;
-    let report = crate::log::run(command, &location, &options);
+    let report = verify(&location, &options);
     progress.clear();
     Ok(report)
+}
+
+/// Compares two copies; writes what convicts, if they part.
+fn diff(args: &DiffArgs) -> Result<Report, String> {
+    let options = options(&args.trust, None)?;
+    let open = |name: &str| Location::open(name).map_err(|error| error.to_string());
+    let report = verify_diff(&open(&args.a)?, &open(&args.b)?, &options);
+    if let Some(fork) = &report.fork {
+        let default = || PathBuf::from(format!("countersign-fork-{}.json", fork.index));
+        let file = args.evidence.clone().unwrap_or_else(default);
+        std::fs::write(&file, format!("{}\n", fork.evidence))
+            .map_err(|error| format!("they part at event {}, but `{}`: {error}", fork.index, file.display()))?;
+    }
+    Ok(report)
+}
+
+/// A policy bundle: a folder of TOML files, or the canonical blob.
+fn bundle(path: &Path) -> Result<Bundle, String> {
+    let failed = |error: &dyn std::fmt::Display| format!("`{}`: {error}", path.display());
+    if !path.is_dir() {
+        return Bundle::parse(&read(path, MAX_BUNDLE_BYTES)?).map_err(|error| failed(&error));
+    }
+    let mut files = Vec::new();
+    for file in path.read_dir().map_err(|error| failed(&error))? {
+        let file = file.map_err(|error| failed(&error))?.path();
+        if file.extension().is_some_and(|extension| extension == "toml") {
+            let text = String::from_utf8(read(&file, MAX_BUNDLE_BYTES)?).map_err(|error| failed(&error))?;
+            files.push((file.display().to_string(), text));
+        }
+    }
+    files.sort();
+    let files: Vec<(&str, &str)> = files.iter().map(|(name, text)| (name.as_str(), text.as_str())).collect();
+    let compiled = Bundle::compile(&files).map_err(|error| failed(&error))?;
+    // Read back from its blob, so that numbers are spelt as a ledger would read them.
+    Bundle::parse(&compiled.to_bytes()).map_err(|error| failed(&error))
 }
 
 fn options<'p>(args: &TrustArgs, threads: Option<std::num::NonZero<usize>>) -> Result<Options<'p>, String> {
@@ -121,7 +200,14 @@ fn print(report: &Report, output: Output) -> io::Result<()> {
 impl Command {
     const fn output(&self) -> Output {
         match self {
-            Self::Log(args) | Self::Replay(args) => args.output,
+            Self::Log { log: args, .. }
+            | Self::Replay { log: args, .. }
+            | Self::Audit { log: args, .. }
+            | Self::Story { log: args, .. } => args.output,
+            Self::Whatif(args) => args.output,
+            Self::Watch(args) => args.output,
+            Self::Diff(args) => args.output,
+            Self::Evidence { output, .. } => *output,
             Self::Receipt(args) => args.output,
             Self::Consistency(args) => args.output,
         }
@@ -133,8 +219,14 @@ impl Command {
             names.join(", ")
         };
         match self {
-            Self::Log(args) => (CommandName::Log, args.source.clone()),
-            Self::Replay(args) => (CommandName::Replay, args.source.clone()),
+            Self::Log { log: args, .. } => (CommandName::Log, args.source.clone()),
+            Self::Replay { log: args, .. } => (CommandName::Replay, args.source.clone()),
+            Self::Audit { log: args, .. } => (CommandName::Audit, args.source.clone()),
+            Self::Story { log: args, .. } => (CommandName::Story, args.source.clone()),
+            Self::Whatif(args) => (CommandName::Whatif, args.source.clone()),
+            Self::Watch(args) => (CommandName::Watch, args.source.clone()),
+            Self::Diff(args) => (CommandName::Diff, format!("{} and {}", args.a, args.b)),
+            Self::Evidence { file, .. } => (CommandName::Evidence, file.display().to_string()),
             Self::Receipt(args) => (CommandName::Receipt, join(&args.files)),
             Self::Consistency(args) => (CommandName::Consistency, join(&[args.old.clone(), args.new.clone()])),
         }

@@ -101,7 +101,7 @@ fn compare(old: &Checkpoint, new: &Checkpoint, site: Option<&dyn Source>, key: &
             head.size, new.size
         )));
     }
-    let tree = SiteTree { site, size: head.size, tiles: RefCell::default() };
+    let tree = SiteTree::new(site, head.size);
     for checkpoint in [old, new] {
         let proven = tree.prefix_root(checkpoint.size, &head)?;
         same(checkpoint, &proven, &format!("the history of the log's head of {} events", head.size))?;
@@ -135,15 +135,25 @@ fn open(exhibit: Exhibit<'_>, trust: &Trust, own: Option<&VerifierKey>) -> Resul
 }
 
 /// The tree of a site of a certain size, read tile by tile.
-struct SiteTree<'s> {
+pub(crate) struct SiteTree<'s> {
     site: &'s dyn Source,
     size: TreeSize,
     tiles: RefCell<BTreeMap<(u8, u64), Vec<Hash>>>,
 }
 
-impl SiteTree<'_> {
+impl<'s> SiteTree<'s> {
+    /// Of a tree of this size; nothing was read yet.
+    pub(crate) fn new(site: &'s dyn Source, size: TreeSize) -> Self {
+        Self { site, size, tiles: RefCell::default() }
+    }
+
+    /// Where the tiles are.
+    pub(crate) fn site(&self) -> &'s dyn Source {
+        self.site
+    }
+
     /// The root at an earlier size, proven to be that of a prefix of the tree that `head` signs.
-    fn prefix_root(&self, size: TreeSize, head: &Checkpoint) -> Result<Hash, Finding> {
+    pub(crate) fn prefix_root(&self, size: TreeSize, head: &Checkpoint) -> Result<Hash, Finding> {
         let unproven = |detail: &dyn std::fmt::Display| {
             Finding::whole(Rule::ProofMissing, format_args!("the log's tiles do not prove its head: {detail}"))
         };

@@ -11,11 +11,12 @@ use std::fs::File;
 use std::path::{Path, PathBuf};
 
 use proof::merkle::{Frontier, leaf_hash};
-use proof::{Hash, LeafIndex, PublicKey, TreeSize, sha256};
+use proof::{Hash, LeafIndex, TreeSize, sha256};
 
 use crate::log::audit::Audit;
-use crate::log::entry;
+use crate::log::entry::{self, Checks};
 use crate::log::genesis::Identity;
+use crate::log::history::History;
 use crate::report::Journal;
 use crate::rule::{Finding, Rule};
 
@@ -31,10 +32,10 @@ pub(crate) fn examine(
     site_holds: bool,
     report: &mut Journal,
 ) -> Result<(), Finding> {
-    let published = audit.history.as_ref().map_or(TreeSize::ZERO, crate::log::history::History::size);
+    let published = audit.history.as_ref().map_or(TreeSize::ZERO, History::size);
     let mut walk = Walk {
         audit,
-        event_key: identity.event,
+        checks: Checks { origin: &identity.origin, event_key: &identity.event, structure_only: false },
         origin: sha256(identity.origin.as_bytes()),
         first: LeafIndex::default(),
         frontier: Frontier::new(),
@@ -74,7 +75,7 @@ impl From<Finding> for Stop {
 
 struct Walk<'w, 's> {
     audit: &'w mut Audit<'s>,
-    event_key: PublicKey,
+    checks: Checks<'w>,
     origin: Hash,
     /// The first leaf that the journal has.
     first: LeafIndex,
@@ -184,7 +185,7 @@ impl Walk<'_, '_> {
             let history = self.audit.history.as_ref();
             let published = history.map(|history| history.leaf(index)).transpose()?.flatten();
             if let Some(published) = published.filter(|published| *published != hash) {
-                let detail = match entry::check(index, leaf, &self.event_key) {
+                let detail = match entry::check(index, leaf, self.checks) {
                     Ok(_) => {
                         format!("another event than the published one: expected leaf hash {published}, got {hash}")
                     }
@@ -202,7 +203,7 @@ impl Walk<'_, '_> {
     }
 
     fn beyond(&mut self, index: LeafIndex, leaf: &[u8]) -> Result<(), Finding> {
-        let checked = entry::check(index, leaf, &self.event_key).and_then(|entry| self.audit.unpublished(entry));
+        let checked = entry::check(index, leaf, self.checks).and_then(|entry| self.audit.unpublished(entry));
         checked.map_err(|finding| {
             let detail = format!("in the journal, beyond the published head: {}", finding.detail);
             Finding { detail, ..finding }

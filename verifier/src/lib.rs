@@ -4,6 +4,10 @@
 //!
 //! * [`log`]: every signature, the chain, every tile, the root, the checkpoint; the journal too where there is one.
 //! * [`replay`]: all of that, and every event derived again from the commands that the log records.
+//! * [`story`]: the life of one proposal, each claim with its event and its proof.
+//! * [`whatif`]: a verified history under another policy bundle.
+//! * [`overview`]: every proof on one page, for people. [`watch`]: a monitor that resumes.
+//! * [`diff`]: where two copies part, and evidence that convicts.
 //! * [`receipt`], [`consistency`]: portable proofs, and whether two heads belong to one history.
 //! * [`report`]: what was established, for people and for programs; [`rule`]: the stable name of everything that can
 //!   be wrong.
@@ -23,21 +27,31 @@
 
 pub mod cli;
 pub mod consistency;
+pub mod diff;
 mod journal;
 pub mod log;
+mod observe;
+pub mod overview;
 pub mod receipt;
 pub mod replay;
 pub mod report;
 pub mod rule;
 pub mod source;
+pub mod story;
 pub mod trust;
+pub mod watch;
+pub mod whatif;
 
 pub use cli::run;
 pub use consistency::verify_consistency;
-pub use log::verify_log;
+pub use diff::{verify_diff, verify_evidence};
+pub use log::{verify_log, verify_structure};
+pub use overview::verify_overview;
 pub use receipt::verify_receipts;
 pub use replay::verify_replay;
 pub use report::{Report, Verdict};
 pub use rule::{Finding, Rule};
 pub use source::{Location, Source};
+pub use story::verify_story;
 pub use trust::{Options, Trust};
+pub use whatif::verify_whatif;

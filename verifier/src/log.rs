@@ -11,6 +11,8 @@ pub(crate) mod entry;
 pub(crate) mod genesis;
 pub(crate) mod head;
 pub(crate) mod history;
+pub(crate) mod link;
+mod scan;
 pub(crate) mod site;
 pub(crate) mod tiles;
 pub(crate) mod walk;
@@ -24,14 +26,16 @@ use proof::tile::BundleCoord;
 use proof::{LeafIndex, TreeSize};
 
 use audit::Audit;
+use entry::Checks;
 use genesis::Identity;
 use head::Head;
 use walk::Task;
 use witnessed::Witnessed;
 
 use crate::journal;
+use crate::observe::{Nobody, Observer};
 use crate::replay::Replay;
-use crate::report::{CommandName, Journal, Report};
+use crate::report::{CommandName, Journal, Report, Verdict};
 use crate::rule::{Finding, Rule};
 use crate::source::{CHECKPOINT, Location, Source};
 use crate::trust::Options;
@@ -44,14 +48,31 @@ pub fn verify_log(location: &Location, options: &Options<'_>) -> Report {
     run(CommandName::Log, location, options)
 }
 
+/// Verifies form, chain, tiles and head of a log, and no more: no event's signature, nor anything that events say.
+pub fn verify_structure(location: &Location, options: &Options<'_>) -> Report {
+    run(CommandName::Structure, location, options)
+}
+
 /// Verifies a log, and replays it if that is the command.
 pub(crate) fn run(command: CommandName, location: &Location, options: &Options<'_>) -> Report {
+    survey(command, location, options, &mut Nobody)
+}
+
+/// Verifies a log, and replays it if that is part of the command, while somebody looks on.
+pub(crate) fn survey(
+    command: CommandName,
+    location: &Location,
+    options: &Options<'_>,
+    observer: &mut dyn Observer,
+) -> Report {
     let start = Instant::now();
     let mut report = Report::new(command, &location.name);
     report.key_pinned = options.trust.is_pinned();
     report.root_pinned = options.root.is_some();
     let findings = match establish(location.site.as_ref(), options, &mut report) {
-        Ok((identity, head, witnessed)) => examine(location, options, &identity, head, witnessed.as_ref(), &mut report),
+        Ok((identity, head, witnessed)) => {
+            examine(location, options, &identity, (head, witnessed.as_ref()), observer, &mut report)
+        }
         Err(finding) => vec![finding],
     };
     report.conclude(findings);
@@ -118,21 +139,23 @@ fn examine(
     location: &Location,
     options: &Options<'_>,
     identity: &Identity,
-    head: Head,
-    witnessed: Option<&Witnessed>,
+    (head, witnessed): (Head, Option<&Witnessed>),
+    observer: &mut dyn Observer,
     report: &mut Report,
 ) -> Vec<Finding> {
     let site = location.site.as_ref();
     let size = head.checkpoint.size;
     let mut findings = Vec::new();
-    let replay = match report.command {
-        CommandName::Replay => Replay::new(site, identity, &mut findings),
-        CommandName::Log | CommandName::Receipt | CommandName::Consistency => None,
-    };
+    let replay = report.command.replays().then(|| Replay::new(site, identity, &mut findings)).flatten();
     let keep_history = location.journal.is_some() || replay.is_some() || witnessed.is_some();
-    let mut audit = Audit::new(site, identity, size, keep_history, replay);
+    let mut audit = Audit::new(site, identity, size, keep_history, replay, observer);
     let mut stop = None;
-    let task = Task { site, size, event_key: &identity.event, threads: options.thread_count() };
+    let checks = Checks {
+        origin: &identity.origin,
+        event_key: &identity.event,
+        structure_only: report.command == CommandName::Structure,
+    };
+    let task = Task { site, size, first_bundle: 0, checks, threads: options.thread_count() };
     walk::walk(task, |bundle| {
         let outcome = audit.bundle(bundle);
         if let Some(progress) = options.progress {
@@ -157,6 +180,9 @@ fn examine(
         findings.extend(witnessed.check(&head.key, history, site_holds && journal_holds).err());
     }
     audit.finish(site_holds && journal_holds, &mut findings, report);
+    if findings.iter().all(|finding| finding.verdict() == Verdict::Insufficient) {
+        findings.extend(audit.conclude(site, &head, report).err());
+    }
     report.witnessed = head.unmet.is_none() && !head.witnesses.is_empty();
     report.witnesses = head.witnesses;
     findings.extend(head.unmet);

@@ -20,6 +20,7 @@ use proof::LeafIndex;
 
 use crate::log::genesis::Identity;
 use crate::log::history::History;
+use crate::observe::Observer;
 use crate::report::{Attested, Authors, CommandName, Decisions, Report, Statements};
 use crate::rule::{Finding, Rule};
 use crate::source::{Location, Source};
@@ -80,13 +81,18 @@ impl Replay {
     }
 
     /// Adds the next event. The group that it does not belong to is derived.
-    pub(crate) fn push(&mut self, recorded: Recorded, history: &History<'_>) -> Result<(), Finding> {
+    pub(crate) fn push(
+        &mut self,
+        recorded: Recorded,
+        history: &History<'_>,
+        observer: &mut dyn Observer,
+    ) -> Result<(), Finding> {
         if self.is_over {
             return Ok(());
         }
         let header = &recorded.event.header;
         if header.group == header.seq || self.group.len() >= MAX_GROUP_EVENTS {
-            self.derive(history)?;
+            self.derive(history, observer)?;
         }
         self.group.push(recorded);
         Ok(())
@@ -96,13 +102,14 @@ impl Replay {
     pub(crate) fn finish(
         mut self,
         history: &History<'_>,
+        observer: &mut dyn Observer,
         is_whole: bool,
         findings: &mut Vec<Finding>,
         report: &mut Report,
     ) {
         if !self.is_over {
             let there = self.group.last().map_or(0, |last| last.event.header.seq.get());
-            let outcome = self.derive(history);
+            let outcome = self.derive(history, observer);
             findings.extend(outcome.err().filter(|finding| is_whole || finding.place() <= there));
         }
         findings.append(&mut self.insufficient);
@@ -111,7 +118,7 @@ impl Replay {
         report.attested = Some(self.tally.attested);
     }
 
-    fn derive(&mut self, history: &History<'_>) -> Result<(), Finding> {
+    fn derive(&mut self, history: &History<'_>, observer: &mut dyn Observer) -> Result<(), Finding> {
         let group = std::mem::take(&mut self.group);
         let Some(first) = group.first() else {
             return Ok(());
@@ -121,8 +128,13 @@ impl Replay {
             self.is_over = true;
             return Ok(());
         }
+        observer.before(&self.state, &self.policy, &group);
         let outcome = self.check(first.event.header.seq, &group, history);
         self.is_over |= outcome.is_err();
+        if outcome.is_ok() {
+            observer.after(&group);
+            self.over.relieve(&mut self.state, observer.wants_state());
+        }
         outcome
     }
 
@@ -141,7 +153,6 @@ impl Replay {
             self.views.push(&recorded.event, &mut self.insufficient)?;
         }
         self.tally.count(group);
-        self.over.relieve(&mut self.state);
         Ok(())
     }
 

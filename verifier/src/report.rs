@@ -1,5 +1,8 @@
 //! What was established: a verdict, what it rests on, and the first thing that is wrong.
 
+mod html;
+mod proofs;
+pub(crate) mod tell;
 pub(crate) mod text;
 
 use std::process::ExitCode;
@@ -7,7 +10,11 @@ use std::process::ExitCode;
 use proof::{Checkpoint, Hash, LeafIndex, TreeSize};
 use serde::Serialize;
 
+use crate::diff::Fork;
+use crate::overview::{Exception, Overview};
 use crate::rule::{Finding, Rule};
+use crate::story::Story;
+use crate::whatif::WhatIf;
 
 /// Problems that a report lists; the first bad index is always among them.
 pub(crate) const MAX_PROBLEMS: usize = 20;
@@ -60,12 +67,26 @@ impl From<Verdict> for ExitCode {
 pub enum CommandName {
     /// `log`.
     Log,
+    /// `log --structure-only`.
+    Structure,
     /// `replay`.
     Replay,
     /// `receipt`.
     Receipt,
     /// `consistency`.
     Consistency,
+    /// `story`.
+    Story,
+    /// `whatif`.
+    Whatif,
+    /// `audit`.
+    Audit,
+    /// `watch`.
+    Watch,
+    /// `diff`.
+    Diff,
+    /// `evidence`.
+    Evidence,
 }
 
 impl CommandName {
@@ -73,18 +94,37 @@ impl CommandName {
     pub const fn as_str(self) -> &'static str {
         match self {
             Self::Log => "log",
+            Self::Structure => "structure",
             Self::Replay => "replay",
             Self::Receipt => "receipt",
             Self::Consistency => "consistency",
+            Self::Story => "story",
+            Self::Whatif => "whatif",
+            Self::Audit => "audit",
+            Self::Watch => "watch",
+            Self::Diff => "diff",
+            Self::Evidence => "evidence",
         }
+    }
+
+    /// Whether every event is derived again for it.
+    pub const fn replays(self) -> bool {
+        matches!(self, Self::Replay | Self::Story | Self::Whatif | Self::Audit)
+    }
+
+    /// Whether a whole log is gone through for it.
+    pub const fn walks(self) -> bool {
+        matches!(self, Self::Log | Self::Structure) || self.replays()
     }
 }
 
 /// What was looked at.
 #[derive(Clone, Copy, Debug, Default, PartialEq, Eq, Serialize)]
 pub struct Checked {
-    /// Events under the published head whose signature, form and place in the chain hold.
+    /// Events under the published head whose form and place in the chain hold.
     pub events: u64,
+    /// Those of them whose signature and content were checked too: all, unless only the structure was asked for.
+    pub signatures: u64,
     /// Groups: commands and what they led to.
     pub groups: u64,
     /// Decisions among the events.
@@ -233,6 +273,24 @@ pub struct Report {
     /// The receipts.
     #[serde(skip_serializing_if = "Vec::is_empty")]
     pub receipts: Vec<ReceiptReport>,
+    /// Only after `story`.
+    #[serde(skip_serializing_if = "Option::is_none")]
+    pub story: Option<Story>,
+    /// Only after `whatif`.
+    #[serde(skip_serializing_if = "Option::is_none")]
+    pub whatif: Option<WhatIf>,
+    /// Only after `audit`, and where an HTML page was asked for.
+    #[serde(skip_serializing_if = "Option::is_none")]
+    pub overview: Option<Box<Overview>>,
+    /// Only after `watch`: new events that concern what is watched.
+    #[serde(skip_serializing_if = "is_zero")]
+    pub watched: u64,
+    /// The first of them.
+    #[serde(skip_serializing_if = "Vec::is_empty")]
+    pub notices: Vec<Exception>,
+    /// Where two copies part.
+    #[serde(skip_serializing_if = "Option::is_none")]
+    pub fork: Option<Fork>,
     /// The older and the newer head.
     #[serde(skip_serializing_if = "Vec::is_empty")]
     pub heads: Vec<HeadReport>,
@@ -246,6 +304,11 @@ pub struct Report {
     pub root_pinned: bool,
     /// How long it took.
     pub duration_ms: u64,
+}
+
+#[expect(clippy::trivially_copy_pass_by_ref, reason = "serde asks for a reference")]
+const fn is_zero(count: &u64) -> bool {
+    *count == 0
 }
 
 impl Report {
@@ -266,6 +329,12 @@ impl Report {
             statements: None,
             attested: None,
             receipts: Vec::new(),
+            story: None,
+            whatif: None,
+            overview: None,
+            watched: 0,
+            notices: Vec::new(),
+            fork: None,
             heads: Vec::new(),
             witnessed: false,
             witnesses: Vec::new(),
@@ -301,6 +370,11 @@ impl Report {
     /// The report as one JSON object.
     pub fn to_json(&self) -> String {
         serde_json::to_string(self).unwrap_or_default()
+    }
+
+    /// The report as one page of HTML, for people who are no engineers.
+    pub fn to_html(&self) -> String {
+        html::write(self)
     }
 
     /// The report for people; `colour` marks the verdict with it.

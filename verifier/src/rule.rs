@@ -139,6 +139,16 @@ rules! {
     /// A read model's digest is attested for a moment so long ago that this verifier has forgotten it.
     ProjectionOld = "projection_old", Insufficient;
 
+    // Questions about a log.
+    /// The log has no proposal of that name.
+    NoSuchProposal = "no_such_proposal", Insufficient;
+    /// The head has not grown for longer than the monitor was told to bear.
+    StaleHead = "stale_head", Insufficient;
+    /// The file is no evidence.
+    EvidenceMalformed = "evidence_malformed", Insufficient;
+    /// The evidence holds, and convicts nobody.
+    NoConviction = "no_conviction", Insufficient;
+
     // Receipts and pairs of checkpoints.
     /// The file is no receipt.
     Receipt = "receipt_malformed", Invalid;

@@ -1,5 +1,7 @@
-//! Repository chores, in the language of the repository: `cargo xtask test | ci | wasm | fixture NAME`.
+//! Repository chores, in the language of the repository: `cargo xtask test | ci | soak | wasm | fixture NAME`.
 #![expect(clippy::print_stdout, reason = "a chore talks to whoever runs it")]
+
+mod soak;
 
 use std::env;
 use std::fs;
@@ -12,11 +14,13 @@ fn main() -> ExitCode {
     let done = match task.as_str() {
         "test" => test(),
         "ci" => ci(),
+        "soak" => prerequisites().and_then(|()| soak::soak(&env::args().skip(2).collect::<Vec<_>>())),
         "wasm" => wasm(),
         "fixture" => fixture(&env::args().nth(2).unwrap_or_default()),
         _ => {
             println!(
-                "usage: cargo xtask <task>\n\n  test   everything that tests need, then all tests\n  ci     test, format, lints, docs\n  wasm   build `proof` for wasm32-unknown-unknown"
+                "usage: cargo xtask <task>\n\n  test   everything that tests need, then all tests\n  ci     test, format, lints, docs\n  soak   every fault, over and over, on a release build\n  wasm   build `proof` for wasm32-unknown-unknown\n\n{}",
+                soak::USAGE
             );
             return ExitCode::from(u8::from(!task.is_empty()));
         }
@@ -45,7 +49,7 @@ fn run(program: &str, arguments: &[&str]) -> Done {
 
 /// What tests call besides cargo; each is said by name when it is missing.
 fn prerequisites() -> Done {
-    for (program, package) in [("git", "git"), ("cc", "gcc"), ("gzip", "gzip")] {
+    for (program, package) in [("git", "git"), ("cc", "gcc"), ("gzip", "gzip"), ("strace", "strace")] {
         let found = Command::new(program).arg("--version").output().is_ok_and(|o| o.status.success());
         if !found {
             return Err(format!("`{program}` is missing: install it, on Debian with `apt-get install {package}`"));
@@ -95,7 +99,10 @@ fn ci() -> Done {
     run("cargo", &["fmt", "--all", "--check"])?;
     run("cargo", &["clippy", "--locked", "--workspace", "--all-targets", "--", "-D", "warnings"])?;
     docs()?;
-    test()
+    test()?;
+    // That the long run works, not what it finds: the tests have met the same faults just now.
+    let smoke = ["--quick", "--rounds", "1", "--only", "clock", "--only", "lying"];
+    soak::soak(&smoke.map(str::to_owned))
 }
 
 fn docs() -> Done {

@@ -94,7 +94,7 @@ pub(crate) async fn erase(
     json(StatusCode::OK, &recorded(done)?)
 }
 
-fn recorded(done: Committed) -> Result<Recorded, ApiError> {
+pub(crate) fn recorded(done: Committed) -> Result<Recorded, ApiError> {
     let first = done.events.first().ok_or_else(|| ApiError::internal("a command without an event"))?;
     Ok(Recorded { seq: first.header.seq, receipt: done.receipt })
 }

@@ -127,7 +127,7 @@ fn key(dir: &Path, staging: &Staging, name: Option<&str>) -> Result<SignerKey, P
         Some(name) => name.to_owned(),
         None => made_up_name()?,
     };
-    ensure_dir(&ledger::disk::RealDisk, &dir.join("keys"), Mode::Private).map_err(|e| e.to_string())?;
+    ensure_dir(&dir.join("keys"), Mode::Private).map_err(|e| e.to_string())?;
     let key = keys::generate(&name).map_err(|e| e.to_string())?;
     keys::write(staging, &path, &key).map_err(|e| e.to_string())?;
     Ok(key)

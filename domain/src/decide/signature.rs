@@ -69,6 +69,7 @@ pub fn check_signature(state: &State, command: &Command) -> Result<Option<SeenHe
         | Command::ExpireLease { .. }
         | Command::RecordResult { authored: None, .. }
         | Command::EraseBlob { .. }
+        | Command::ConfirmClock { .. }
         | Command::AttestProjections { .. } => return Ok(None),
     };
     Ok(Some(head))

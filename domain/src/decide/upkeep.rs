@@ -3,11 +3,13 @@
 use super::{Context, Draft, actor_of, authorize, check_credential, ledger_actor, ledger_of};
 use crate::command::{Caller, Rejection};
 use crate::event::blob::BlobErased;
+use crate::event::clock::ClockConfirmed;
 use crate::event::key::Scope;
 use crate::event::projection::{ProjectionAttested, ProjectionDigest};
-use crate::event::{EventData, Subject};
+use crate::event::{EventData, PrincipalKind, Subject};
 use crate::reason::Reason;
 use crate::state::State;
+use crate::time::Timestamp;
 use proof::hash::Hash;
 use proof::index::TreeSize;
 
@@ -35,6 +37,34 @@ pub(super) fn erase(
         session: None,
         causes: Vec::new(),
         data: EventData::BlobErased(BlobErased { sha256: *sha256, why: why.to_owned() }),
+    }])
+}
+
+/// An admin may be this far from the clock that they confirm.
+const CLOCK_TOLERANCE_MS: u64 = 5 * 60_000;
+
+pub(super) fn confirm_clock(
+    state: &State,
+    by: &Caller,
+    time: Timestamp,
+    context: &Context<'_>,
+) -> Result<Vec<Draft>, Rejection> {
+    ledger_of(state)?;
+    let record = authorize(state, by, Scope::AdminKeys, context.now)?;
+    check_credential(record, false)?;
+    if record.key.principal.kind != PrincipalKind::Admin {
+        return Err(Rejection::forbidden(Reason::ScopeMissing, "only an admin confirms the clock"));
+    }
+    if time.as_ms().abs_diff(context.now.as_ms()) > CLOCK_TOLERANCE_MS {
+        let detail = format!("the clock says {}, more than five minutes from {time}", context.now);
+        return Err(Rejection::conflict(Reason::ClockDiffers, detail));
+    }
+    Ok(vec![Draft {
+        subject: Subject::ledger(),
+        actor: actor_of(record, None),
+        session: None,
+        causes: Vec::new(),
+        data: EventData::ClockConfirmed(ClockConfirmed { time }),
     }])
 }
 

@@ -114,7 +114,10 @@ impl State {
                 keep_version = false;
                 self.job_ended(&h.subject, data, event.data.type_name())?;
             }
-            EventData::BlobErased(_) | EventData::ProjectionAttested(_) | EventData::LedgerRestored(_) => {}
+            EventData::BlobErased(_)
+            | EventData::ProjectionAttested(_)
+            | EventData::LedgerRestored(_)
+            | EventData::ClockConfirmed(_) => {}
         }
         if keep_version {
             self.versions.insert(h.subject.clone(), h.version);

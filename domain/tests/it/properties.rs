@@ -72,6 +72,10 @@ impl Play {
                 let position = TreeSize::new(self.world.state.size().get() + shape.mostly(0, &[0, 1]));
                 Command::AttestProjections { position, projections: Vec::new() }
             }
+            31 => {
+                let time = self.world.now.plus_ms(shape.mostly(0, &[60_000, 3_600_000]));
+                Command::ConfirmClock { by: by("key_ops"), time }
+            }
             30 => {
                 let mut restoration = self.world.restoration(None);
                 restoration.size = TreeSize::new(restoration.size.get() + shape.mostly(0, &[0, 1]));

@@ -225,6 +225,10 @@ fn work_refusal(reason: Reason) -> Outcome {
     let (mut world, result) = working();
     let job = result.job_id.clone();
     match reason {
+        R::ClockDiffers => {
+            let time = world.now.plus_ms(3_600_000);
+            world.run(Command::ConfirmClock { by: by("key_ops"), time })
+        }
         R::IndexUnreadable => {
             world.state.archived(std::sync::Arc::new(Broken));
             world.propose("key_casey", read("q"))
@@ -322,6 +326,7 @@ fn provoked(reason: Reason) -> Outcome {
         | R::NotDue => answer_refusal(reason),
         R::Malformed
         | R::IndexUnreadable
+        | R::ClockDiffers
         | R::ContentConflict
         | R::AlreadyExists
         | R::JobUnknown

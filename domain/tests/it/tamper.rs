@@ -80,6 +80,7 @@ fn story() -> World {
     let signer = SignerKey::new(KeyName::new(ORIGIN).unwrap(), secret(3));
     let restoration = world.restoration(Some(known.sign(&signer)));
     world.run(world.restored(&restoration)).unwrap();
+    world.run(Command::ConfirmClock { by: by("key_ops"), time: world.now }).unwrap();
     world.propose("key_casey", read("last")).unwrap();
     world
 }
@@ -255,6 +256,8 @@ const ASSERTED: &[&str] = &[
     "approval.granted /time",
     "blob.erased /data/why",
     "blob.erased /time",
+    "clock.confirmed /data/time",
+    "clock.confirmed /time",
     "intent.created /data/intent/goal",
     "intent.created /time",
     "key.created /time",

@@ -294,7 +294,7 @@ impl Disk for SimulatedDisk {
     }
 
     fn lock(&self, data_dir: &Path) -> Result<DirLock, LockError> {
-        crate::durable::ensure_dir(self, data_dir, Mode::Private)?;
+        crate::durable::ensure_dir_on(self, data_dir, Mode::Private)?;
         let path = data_dir.join("lock");
         let state = &mut *self.lock();
         if !state.locked.insert(data_dir.into()) {

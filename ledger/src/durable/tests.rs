@@ -62,7 +62,7 @@ fn errors_say_what_was_being_done_to_what() {
     let error = staging.write(&dir.path().join("taken"), b"x", Mode::Public).unwrap_err();
     assert!(error.to_string().starts_with("cannot rename into place `"), "{error}");
     assert!(list(&RealDisk, &dir.path().join("tmp")).unwrap().is_empty());
-    assert!(!remove(&RealDisk, &dir.path().join("absent")).unwrap());
+    assert!(!remove_on(&RealDisk, &dir.path().join("absent")).unwrap());
     assert_eq!(read(&RealDisk, &dir.path().join("absent")).unwrap(), None);
 }
 
@@ -71,7 +71,7 @@ fn errors_say_what_was_being_done_to_what() {
 fn survives(seed: u64, nth: u64, again: impl Fn(&Staging, &Path)) -> bool {
     let disk = SimulatedDisk::new(seed);
     let dir = Path::new("/data");
-    ensure_dir(&disk, dir, Mode::Private).unwrap();
+    ensure_dir_on(&disk, dir, Mode::Private).unwrap();
     let target = dir.join("a/b/file");
     let staging = Staging::open_on(Arc::new(disk.clone()), dir).unwrap();
     disk.fail_nth(Operation::SyncDir, nth, Fault::Io);

@@ -23,9 +23,9 @@ use proof::{Hash, LeafIndex, TreeSize, sha256};
 
 use super::{AppendError, Frame, Journal, JournalReader, LeafVisitor, OpenError};
 use crate::disk::{Access, Disk, DiskFile, RealDisk, write_all_at};
-use crate::durable::{IoError, Mode, ensure_dir, sync_dir, sync_name};
+use crate::durable::{IoError, Mode, Staging, ensure_dir_on, sync_dir_on};
 use crate::lock::DirLock;
-use crate::width::on_disk;
+use crate::width::{in_memory, on_disk};
 use format::{HEADER_BYTES, SegmentHeader};
 use map::{Map, SegmentMap};
 pub use prepare::Prepare;
@@ -139,12 +139,11 @@ impl SegmentJournal {
     ) -> Result<Opened, OpenError> {
         let disk = &options.disk;
         let dir = data_dir.join("journal");
-        ensure_dir(&**disk, &dir, Mode::Private)?;
+        ensure_dir_on(&**disk, &dir, Mode::Private)?;
         // What is seen here need not be durable: whoever made it may have failed, or been killed, before
         // the sync. Frames are about to be believed, and others written behind them.
-        sync_name(&**disk, data_dir)?;
-        sync_dir(&**disk, data_dir)?;
-        sync_dir(&**disk, &dir)?;
+        sync_dir_on(&**disk, data_dir)?;
+        sync_dir_on(&**disk, &dir)?;
         let recovery::Recovered { mut segments, frontier, torn } = recovery::recover(&dir, options, visit)?;
         let origin = options.origin_digest();
         let last = if let Some(last) = segments.last() {
@@ -259,7 +258,7 @@ impl Journal for SegmentJournal {
                 return Err(error);
             }
             // Before the next one goes: were that to reach the disk first, there would be a gap.
-            sync_dir(&*self.disk, &self.dir).inspect_err(|_| self.keeps_all = true)?;
+            sync_dir_on(&*self.disk, &self.dir).inspect_err(|_| self.keeps_all = true)?;
         }
         Ok(())
     }
@@ -295,8 +294,34 @@ fn put_into_place(
     prepared.file.sync_data().map_err(at("sync"))?;
     let path = dir.join(format!("{:020}.seg", header.first.get()));
     disk.rename(&prepared.path, &path).map_err(at("rename"))?;
-    sync_dir(disk, dir)?;
+    sync_dir_on(disk, dir)?;
     Ok(SegmentMap::empty(path, header.first, header.capacity))
+}
+
+/// Starts a journal under `data_dir` that begins with `frame`, in the place of everything before it, which is in the
+/// site's bundles: what is left of a journal after [`reclaim`](Journal::reclaim).
+///
+/// For a folder that has no journal, and a frame that [keeps to the limits](Frame::check). `root_before` is the root of
+/// the tree before the frame. The segment appears whole, or not at all.
+pub fn begin_at(
+    data_dir: &Path,
+    staging: &Staging,
+    origin: &str,
+    root_before: Hash,
+    frame: &Frame<'_>,
+) -> Result<(), IoError> {
+    let mut bytes = Vec::new();
+    format::encode_frame(frame, &mut bytes);
+    let needed = on_disk(HEADER_BYTES).saturating_add(on_disk(bytes.len()));
+    let options = Options::new(origin);
+    let (first, origin) = (frame.start.next_index(), options.origin_digest());
+    let capacity = capacity_for(needed.max(options.first_segment_bytes));
+    let header = SegmentHeader { origin, first, root_before, capacity };
+    let zeros = vec![0; in_memory(capacity.saturating_sub(needed))];
+    let path = data_dir.join("journal").join(format!("{:020}.seg", first.get()));
+    let mut batch = staging.batch(Mode::Private);
+    batch.add(&path, &[&header.encode(), &bytes, &zeros])?;
+    batch.commit()
 }
 
 #[cfg(test)]

@@ -109,7 +109,7 @@ impl TileTree {
         let public = data_dir.join("public");
         staging.ensure_dir(&public, Mode::Public)?;
         // A checkpoint that is read again and again must not be gone after a crash.
-        durable::sync_dir(&**staging.disk(), &public)?;
+        durable::sync_dir_on(&**staging.disk(), &public)?;
         let published = source.published.map_or(TreeSize::ZERO, |checkpoint| checkpoint.size);
         if published > source.frontier.size() {
             return Err(TreeError::Shrinking { old: published, new: source.frontier.size() });

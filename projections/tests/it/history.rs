@@ -373,6 +373,12 @@ impl History {
         self.run(&Command::AttestProjections { position, projections }).unwrap();
     }
 
+    /// An admin says that the clock is right.
+    pub(crate) fn confirm_clock(&mut self) {
+        let time = self.now;
+        self.run(&Command::ConfirmClock { by: Caller::key(id("key_admin")), time }).unwrap();
+    }
+
     /// Goes on from a copy of all there is, when longer heads are known.
     pub(crate) fn restore(&mut self) {
         let (size, root) = (self.state.size(), self.tree.root());
@@ -385,10 +391,11 @@ impl History {
 
     /// Something that no proposal is about.
     fn administer(&mut self, name: &str, pick: usize) {
-        match pick % 5 {
+        match pick % 6 {
             0 => self.erase(name.as_bytes()),
             1 => self.pass_ms(1_000),
             2 => self.restore(),
+            5 => self.confirm_clock(),
             _ => {
                 let key = format!("key_{name}");
                 self.create_key(&key);

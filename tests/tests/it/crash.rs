@@ -45,7 +45,7 @@ async fn twenty_kills_lose_no_acknowledged_receipt() {
     eprintln!(
         "crash: {ROUNDS} kills and {killed_at_birth} at birth, {torn} torn frames, {receipts} receipts of {events} events of {size}"
     );
-    println!("tally: kills={ROUNDS} kills-at-birth={killed_at_birth} receipts={receipts}");
+    eprintln!("tally: kills={ROUNDS} kills-at-birth={killed_at_birth} receipts={receipts}");
     assert!(receipts > 20, "there was hardly any load");
     kept.audit(&data, &pinned);
 }

@@ -20,8 +20,7 @@ fn every_log_ever_committed_still_replays() {
         let options = Options {
             trust: Trust::Key(Box::new(checkpoint)),
             root: Some(key(&log.join("root.vkey"))),
-            threads: None,
-            progress: None,
+            ..Options::default()
         };
         let location = Location::open(&log.join("public").to_string_lossy()).unwrap();
         let replayed = verify_replay(&location, &options);

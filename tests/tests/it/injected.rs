@@ -3,7 +3,7 @@
 
 use countersign_tests::acknowledged::Acknowledged;
 use countersign_tests::chance::Chance;
-use countersign_tests::injected::{Fault, Injection, staged};
+use countersign_tests::injected::{Fault, Injection, injected, staged};
 use countersign_tests::load;
 use countersign_tests::server::{Ended, Start};
 use std::collections::BTreeMap;
@@ -42,7 +42,7 @@ const FAULTS: [(&str, Fault); 22] = [
 /// Commands of each client in a round.
 const COMMANDS: u64 = 24;
 /// A power of two that is more calls than a thread makes in a round.
-const CALLS: u64 = 8;
+const CALLS: u64 = 7;
 
 /// What the faults did.
 #[derive(Debug, Default)]
@@ -75,7 +75,8 @@ impl Victim {
     async fn suffers(&mut self, injection: &Injection, chance: &mut Chance) {
         self.round += 1;
         let label = self.round.to_string();
-        let fate = match Start::serve(&self.data).small().under(injection).attempt().await {
+        let record = self.home.path().join(format!("{label}.record"));
+        let mut fate = match Start::serve(&self.data).small().under(injection, &record).attempt().await {
             Err(ended) => {
                 says_why(injection, &ended);
                 "did not start"
@@ -100,6 +101,9 @@ impl Victim {
                 }
             }
         };
+        if fate == "survived" && injected(&record) == 0 {
+            fate = "was not reached";
+        }
         *self.done.fates.entry(fate).or_default() += 1;
         eprintln!("injected: {injection}: {fate}");
         let mut server = Start::serve(&self.data).small().start().await;
@@ -119,8 +123,10 @@ impl Victim {
         server.stop().await;
         self.kept.audit(&self.data, &pinned);
         let (fates, refused) = (self.done.fates, self.done.refused);
+        let missed = fates.get("was not reached").copied().unwrap_or(0);
+        assert!(2 * missed < self.round, "most faults never came: {fates:?}");
         eprintln!("injected: {fates:?}, refusals {refused:?}, {} receipts", self.kept.receipts());
-        eprintln!("tally: injections={} receipts={}", self.round, self.kept.receipts());
+        eprintln!("tally: injections={} receipts={}", self.round - missed, self.kept.receipts());
         drop(self.home);
     }
 }
@@ -142,6 +148,11 @@ fn fault_of_the_disk(call: &'static str, fault: Fault, data: &Path, nth: u64) ->
     if call == "write" { injection.on(staged(data)) } else { injection }
 }
 
+/// How often each fault is injected: once, or more in a long run.
+fn turns() -> usize {
+    if std::env::var_os("COUNTERSIGN_SOAK").is_some() { 3 } else { 1 }
+}
+
 /// A place in a run of calls: the first ones as likely as those far behind.
 fn place(chance: &mut Chance) -> u64 {
     let magnitude = chance.below(CALLS);
@@ -152,7 +163,7 @@ fn place(chance: &mut Chance) -> u64 {
 async fn a_failing_system_call_loses_nothing_that_was_acknowledged() {
     let mut chance = Chance::with_printed_seed("injected");
     let mut victim = Victim::new().await;
-    for (call, fault) in FAULTS {
+    for (call, fault) in FAULTS.into_iter().cycle().take(FAULTS.len() * turns()) {
         let injection = fault_of_the_disk(call, fault, &victim.data, place(&mut chance));
         let for_ever = fault != Fault::Kill && chance.below(4) == 0;
         victim.suffers(&if for_ever { injection.and_ever_after() } else { injection }, &mut chance).await;
@@ -180,7 +191,7 @@ async fn a_ledger_that_could_not_be_founded_says_so() {
         let home = tempfile::tempdir().unwrap();
         let data = home.path().join("data");
         let injection = fault_of_the_disk(call, fault, &data, 1 + chance.below(16)).and_ever_after();
-        if let Err(ended) = Start::serve(&data).small().under(&injection).attempt().await {
+        if let Err(ended) = Start::serve(&data).small().under(&injection, &home.path().join("record")).attempt().await {
             says_why(&injection, &ended);
         }
         founded_or_begun(&data, &injection).await;

@@ -8,26 +8,33 @@
 )]
 
 mod arrows;
+mod backup;
 mod bad_input;
 mod bodies;
 mod bundles;
+mod clock;
 mod compat;
 mod crash;
 mod demo;
+mod disk_full;
 mod fixtures;
 mod forged;
 mod injected;
 mod liar;
 mod lifecycle;
+mod lying;
 mod metrics;
 mod proof_map;
 mod prop;
 mod repeats;
+mod restore;
 mod scrub;
 mod secrets;
+mod simulated;
 mod snapshots;
 mod strangers;
 mod tamper;
 mod tidy;
+mod two_processes;
 mod warrants;
 mod witness;

@@ -1,15 +1,16 @@
 //! The sequential part of an audit: each entry takes its place in the chain, the tree and the replay.
 
-use domain::event::EventData;
 use proof::merkle::Frontier;
 use proof::{Checkpoint, TreeSize};
 
 use super::chain::Chain;
 use super::entry::Entry;
 use super::genesis::Identity;
+use super::head::Head;
 use super::history::History;
 use super::tiles::Tiles;
 use super::walk::Bundle;
+use crate::observe::{Observer, Proofs};
 use crate::replay::Replay;
 use crate::report::{Checked, Report};
 use crate::rule::{Finding, Rule};
@@ -23,6 +24,7 @@ pub(crate) struct Audit<'s> {
     /// Kept only for those who compare with it.
     pub(crate) history: Option<History<'s>>,
     replay: Option<Replay>,
+    observer: &'s mut dyn Observer,
     pub(crate) checked: Checked,
 }
 
@@ -33,6 +35,7 @@ impl<'s> Audit<'s> {
         size: TreeSize,
         keep_history: bool,
         replay: Option<Replay>,
+        observer: &'s mut dyn Observer,
     ) -> Self {
         Self {
             chain: Chain::new(identity.origin.clone()),
@@ -40,6 +43,7 @@ impl<'s> Audit<'s> {
             tiles: Tiles::new(site, size),
             history: keep_history.then(|| History::new(site, size)),
             replay,
+            observer,
             checked: Checked::default(),
         }
     }
@@ -61,12 +65,11 @@ impl<'s> Audit<'s> {
         self.chain.push(&entry)?;
         self.tiles.push(entry.leaf_hash)?;
         self.frontier.push(entry.leaf_hash);
-        let (header, data) = (&entry.recorded.event.header, &entry.recorded.event.data);
-        let checked = &mut self.checked;
+        let (link, checked) = (&entry.link, &mut self.checked);
         checked.events = checked.events.saturating_add(1);
-        checked.groups = checked.groups.saturating_add(u64::from(header.group == header.seq));
-        let is_decision = matches!(data, EventData::DecisionRecorded(_));
-        checked.decisions = checked.decisions.saturating_add(u64::from(is_decision));
+        checked.signatures = checked.signatures.saturating_add(u64::from(entry.recorded.is_some()));
+        checked.groups = checked.groups.saturating_add(u64::from(link.group == link.seq));
+        checked.decisions = checked.decisions.saturating_add(u64::from(link.is_decision));
         self.follow(entry)
     }
 
@@ -81,9 +84,9 @@ impl<'s> Audit<'s> {
             return Ok(());
         };
         history.push(entry.leaf_hash);
-        match &mut self.replay {
-            Some(replay) => replay.push(entry.recorded, history),
-            None => Ok(()),
+        match (&mut self.replay, entry.recorded) {
+            (Some(replay), Some(recorded)) => replay.push(recorded, history, self.observer),
+            _ => Ok(()),
         }
     }
 
@@ -101,7 +104,14 @@ impl<'s> Audit<'s> {
     pub(crate) fn finish(&mut self, is_whole: bool, findings: &mut Vec<Finding>, report: &mut Report) {
         report.checked = Checked { tiles: self.tiles.checked, ..self.checked };
         if let (Some(replay), Some(history)) = (self.replay.take(), &self.history) {
-            replay.finish(history, is_whole, findings, report);
+            replay.finish(history, self.observer, is_whole, findings, report);
         }
+    }
+
+    /// Lets the observer draw its conclusion from a log that was gone through to its end.
+    pub(crate) fn conclude(&mut self, site: &dyn Source, head: &Head, report: &mut Report) -> Result<(), Finding> {
+        let Some(history) = &self.history else { return Ok(()) };
+        let proofs = Proofs { site, note: &head.note, key: &head.key, size: head.checkpoint.size, history };
+        self.observer.conclude(&proofs, report)
     }
 }

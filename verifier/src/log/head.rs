@@ -12,6 +12,8 @@ use crate::trust::{Trust, TrustPolicy};
 #[derive(Clone, Debug)]
 pub(crate) struct Head {
     pub(crate) checkpoint: Checkpoint,
+    /// The signed note itself.
+    pub(crate) note: String,
     /// The log's key that signed it.
     pub(crate) key: VerifierKey,
     /// The names of the policy's witnesses that signed it.
@@ -53,7 +55,7 @@ pub(crate) fn open(note: &str, trust: &Trust, own: Option<&VerifierKey>) -> Resu
         let size = claimed.size;
         Finding::whole(Rule::CheckpointSignature, format_args!("checkpoint of size {size}: {error}"))
     })?;
-    let mut head = Head { checkpoint, key: key.clone(), witnesses: Vec::new(), unmet: None };
+    let mut head = Head { checkpoint, note: note.to_owned(), key: key.clone(), witnesses: Vec::new(), unmet: None };
     if let Some(policy) = policy {
         witness(note, policy, &mut head)?;
     }

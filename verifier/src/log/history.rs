@@ -195,7 +195,9 @@ mod tests {
 
     fn grown(site: &Memory) -> History<'_> {
         let mut history = History::new(site, TreeSize::new(PUBLISHED));
-        (0..LEAVES).for_each(|n| history.push(hash(n)));
+        for n in 0..LEAVES {
+            history.push(hash(n));
+        }
         history
     }
 

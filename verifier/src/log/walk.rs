@@ -8,10 +8,12 @@ use std::ops::ControlFlow;
 use std::sync::atomic::{AtomicU64, Ordering};
 use std::sync::{Condvar, Mutex, MutexGuard, PoisonError, mpsc};
 
-use proof::{Hash, LeafIndex, PublicKey, TreeSize};
+use proof::merkle::leaf_hash;
+use proof::{Hash, LeafIndex, TreeSize};
 
-use super::entry::{self, Entry};
+use super::entry::{self, Checks, Entry};
 use super::{beside, site};
+use crate::report::Verdict;
 use crate::rule::{Finding, Rule};
 use crate::source::Source;
 
@@ -35,7 +37,9 @@ pub(crate) struct Bundle {
 pub(crate) struct Task<'a> {
     pub(crate) site: &'a dyn Source,
     pub(crate) size: TreeSize,
-    pub(crate) event_key: &'a PublicKey,
+    /// Bundles before this one are left out.
+    pub(crate) first_bundle: u64,
+    pub(crate) checks: Checks<'a>,
     pub(crate) threads: usize,
 }
 
@@ -43,8 +47,8 @@ pub(crate) struct Task<'a> {
 pub(crate) fn walk(task: Task<'_>, mut consume: impl FnMut(Bundle) -> ControlFlow<()>) {
     let bundles = site::bundles(task.size);
     let workers = u64::try_from(task.threads).unwrap_or(1).clamp(1, bundles.max(1));
-    let next = AtomicU64::new(0);
-    let window = Window::new(workers.saturating_mul(AHEAD));
+    let next = AtomicU64::new(task.first_bundle);
+    let window = Window::new(workers.saturating_mul(AHEAD), task.first_bundle);
     let (sender, receiver) = mpsc::channel();
     std::thread::scope(|scope| {
         let _closer = Closer(&window);
@@ -90,15 +94,26 @@ fn read(task: Task<'_>, index: u64) -> Bundle {
     let mut entries = Vec::with_capacity(parts.len());
     let first = site::first_leaf(0, index.saturating_mul(site::WIDTH)).get();
     for (at, part) in (first..).map(LeafIndex::new).zip(parts.iter().take(usize::from(piece.width))) {
-        match entry::check(at, part, task.event_key) {
+        match entry::check(at, part, task.checks) {
             Ok(entry) => entries.push(entry),
             Err(finding) => {
-                return Bundle { entries, broken: Some(finding), tile, beside };
+                let broken = Some(proven(finding, part, tile.as_ref().ok(), entries.len()));
+                return Bundle { entries, broken, tile, beside };
             }
         }
     }
     let broken = check_count(first, &parts, &piece, cut_short).err();
     Bundle { entries, broken, tile, beside }
+}
+
+/// An entry that cannot be judged by itself may still be proven to be another than the tile says.
+fn proven(finding: Finding, entry: &[u8], tile: Option<&Vec<Hash>>, place: usize) -> Finding {
+    let (Some(index), Some(expected)) = (finding.index, tile.and_then(|tile| tile.get(place))) else { return finding };
+    let hash = leaf_hash(entry);
+    if finding.verdict() == Verdict::Invalid || hash == *expected {
+        return finding;
+    }
+    Finding::hash(index, Rule::TileHash, &format!("the leaf's hash ({})", finding.detail), expected, &hash)
 }
 
 /// A bundle holds as many entries as its address says.
@@ -117,14 +132,14 @@ fn check_count(first: u64, parts: &[&[u8]], piece: &site::Piece, cut_short: bool
 /// How far the consumer is, for workers to wait on.
 struct Window {
     ahead: u64,
-    /// Bundles consumed; `None` once nobody consumes any more.
+    /// The bundle that is consumed next; `None` once nobody consumes any more.
     consumed: Mutex<Option<u64>>,
     moved: Condvar,
 }
 
 impl Window {
-    const fn new(ahead: u64) -> Self {
-        Self { ahead, consumed: Mutex::new(Some(0)), moved: Condvar::new() }
+    const fn new(ahead: u64, first: u64) -> Self {
+        Self { ahead, consumed: Mutex::new(Some(first)), moved: Condvar::new() }
     }
 
     fn lock(&self) -> MutexGuard<'_, Option<u64>> {

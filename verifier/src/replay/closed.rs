@@ -11,6 +11,8 @@ use proof::LeafIndex;
 
 /// How many closed subjects the state may hold before they come here; in the state they take twice the room.
 const BATCH: usize = 16_384;
+/// The same where somebody copies the state again and again.
+const SMALL_BATCH: usize = 256;
 
 /// 24 bytes of name, 7 of the index where it began, 1 of how it ended.
 type Record = [u8; 32];
@@ -21,8 +23,8 @@ pub(super) struct Runs(Vec<Arc<[Record]>>);
 
 impl Runs {
     /// Takes what is over out of the state, if it is much.
-    pub(super) fn relieve(&mut self, state: &mut State) {
-        if state.recently_closed() >= BATCH {
+    pub(super) fn relieve(&mut self, state: &mut State, is_copied: bool) {
+        if state.recently_closed() >= if is_copied { SMALL_BATCH } else { BATCH } {
             let leaving = state.retire();
             self.add(&leaving);
             drop(leaving);

@@ -1,11 +1,11 @@
 //! Signed statements name the head that their author had seen. A history that was forked since convicts itself.
 
 use domain::authored::SeenHead;
-use domain::event::{Event, EventData};
-use proof::Envelope;
+use domain::event::Event;
 use serde::Deserialize;
 
 use crate::log::history::History;
+use crate::report::tell::statement;
 use crate::rule::{Finding, Rule};
 
 /// The one member of a statement that is looked at here.
@@ -34,34 +34,5 @@ pub(super) fn check(event: &Event, history: &History<'_>) -> Result<(), Finding>
             Err(Finding::at(at, Rule::ForkedHead, detail))
         }
         None => Err(Finding::at(at, Rule::ForkedHead, format_args!("there is no root at size {size}"))),
-    }
-}
-
-/// The signed statement that an event records.
-fn statement(data: &EventData) -> Option<&Envelope> {
-    match data {
-        EventData::LedgerCreated(created) => Some(&created.authored),
-        EventData::RunnerRegistered(registered) => Some(&registered.authored),
-        EventData::LedgerRestored(restored) => Some(&restored.authored),
-        EventData::JobLeased(leased) => Some(&leased.authored),
-        EventData::KeyCreated(created) => created.authored.as_ref(),
-        EventData::IntentCreated(created) => created.authored.as_ref(),
-        EventData::ProposalSubmitted(submitted) => submitted.authored.as_ref(),
-        EventData::ApprovalGranted(answered) | EventData::ApprovalDenied(answered) => answered.authored.as_ref(),
-        EventData::ResultRecorded(result) => result.authored.as_ref(),
-        EventData::KeyDisabled(_)
-        | EventData::KeyEnabled(_)
-        | EventData::KeyDeleted(_)
-        | EventData::DecisionRecorded(_)
-        | EventData::ApprovalRequested(_)
-        | EventData::ApprovalExpired(_)
-        | EventData::JobCreated(_)
-        | EventData::JobLeaseExpired(_)
-        | EventData::JobCompleted(_)
-        | EventData::JobFailed(_)
-        | EventData::JobRejected(_)
-        | EventData::JobUnknown(_)
-        | EventData::BlobErased(_)
-        | EventData::ProjectionAttested(_) => None,
     }
 }

@@ -2,24 +2,43 @@
 
 use std::fmt::{self, Write as _};
 
+use proof::TreeSize;
+
+use super::proofs::{Outcome, proofs};
 use super::{Authors, CommandName, ReceiptReport, Report, Verdict};
 
 /// Columns of the labels.
 const LABEL: usize = 13;
+
+/// Changed rulings that are shown one by one.
+const FLIPS_SHOWN: usize = 20;
 
 /// Writes a report. Writing into a `String` cannot fail, so the result is thrown away here and below.
 pub(super) fn write(report: &Report, colour: bool) -> String {
     let mut out = Text(String::new());
     out.verdict(report, colour);
     match report.command {
-        CommandName::Log | CommandName::Replay => out.log(report),
+        CommandName::Log | CommandName::Structure | CommandName::Replay => out.log(report),
+        CommandName::Story => {
+            out.story(report);
+            out.log(report);
+        }
+        CommandName::Watch => out.watch(report),
+        CommandName::Audit => {
+            out.proofs(report);
+            out.log(report);
+        }
+        CommandName::Whatif => {
+            out.whatif(report);
+            out.log(report);
+        }
         CommandName::Receipt => report.receipts.iter().for_each(|receipt| out.receipt(receipt)),
-        CommandName::Consistency => out.heads(report),
+        CommandName::Consistency | CommandName::Diff | CommandName::Evidence => out.heads(report),
     }
     if report.verdict != Verdict::Error {
         out.trust(report);
     }
-    if report.duration_ms > 0 && matches!(report.command, CommandName::Log | CommandName::Replay) {
+    if report.duration_ms > 0 && report.command.walks() {
         out.duration(report);
     }
     out.0
@@ -65,15 +84,14 @@ impl Text {
             self.line("head", format_args!("{}, root {root}", counted(size.get(), "event")));
         }
         let checked = report.checked;
-        self.line(
-            "checked",
-            format_args!(
-                "{} in {}, {}; each signature, hash and link up to there",
-                counted(checked.events, "event"),
-                counted(checked.groups, "group"),
-                counted(checked.tiles, "tile")
-            ),
-        );
+        let (events, groups) = (counted(checked.events, "event"), counted(checked.groups, "group"));
+        let is_whole = checked.signatures == checked.events;
+        let what = if is_whole { "signature, hash and link" } else { "hash and link" };
+        let tiles = counted(checked.tiles, "tile");
+        self.line("checked", format_args!("{events} in {groups}, {tiles}; each {what} up to there"));
+        if !is_whole {
+            self.line("", "STRUCTURE ONLY: no event's signature was checked, and nothing of what events say");
+        }
         if let Some(journal) = &report.journal {
             let beyond = match journal.beyond_published_head {
                 0 => "none beyond the published head".to_owned(),
@@ -131,6 +149,83 @@ impl Text {
         }
     }
 
+    fn story(&mut self, report: &Report) {
+        let Some(story) = &report.story else { return };
+        let size = report.size.map_or(0, TreeSize::get);
+        for step in &story.steps {
+            self.line(&format!("event {}", step.index), format_args!("{}: {}", step.actor, step.claim));
+            self.line("", format_args!("{}, {}", step.time, step.rests_on));
+            if !step.proven {
+                self.line("", "under no signed head yet");
+            }
+        }
+        let proven = story.steps.iter().filter(|step| step.proven).count();
+        let events = counted(u64::try_from(proven).unwrap_or(u64::MAX), "event");
+        self.line("proof", format_args!("{events} in the tree of {}; `--format json` has the receipt", grouped(size)));
+        self.0.push('\n');
+    }
+
+    fn watch(&mut self, report: &Report) {
+        if report.verdict == Verdict::Error {
+            return;
+        }
+        if let (Some(size), Some(root)) = (report.size, report.root) {
+            self.line("head", format_args!("{}, root {root}", counted(size.get(), "event")));
+        }
+        let new = counted(report.checked.events, "new event");
+        self.line("checked", format_args!("{new}: signed, in place, under the head, which extends the last one seen"));
+        for notice in &report.notices {
+            let (index, kind, time) = (notice.index, notice.kind, &notice.time);
+            self.line(&format!("event {index}"), format_args!("{kind}, {time}, {}: {}", notice.subject, notice.detail));
+        }
+    }
+
+    fn proofs(&mut self, report: &Report) {
+        if report.verdict == Verdict::Error {
+            return;
+        }
+        for proof in proofs(report) {
+            let mark = match proof.outcome {
+                Outcome::Holds => "+",
+                Outcome::Fails => "X",
+                Outcome::Open => "?",
+                Outcome::Absent => "-",
+            };
+            self.line(&format!("{mark} {}", proof.name), &proof.detail);
+        }
+        if let Some(overview) = &report.overview {
+            for (kind, count) in &overview.exception_counts {
+                self.line("exceptions", format_args!("{:>9}  {kind}", grouped(*count)));
+            }
+        }
+        self.0.push('\n');
+    }
+
+    fn whatif(&mut self, report: &Report) {
+        let Some(other) = &report.whatif else { return };
+        self.line("what if", format_args!("policy `{}`, {}", other.name, other.policy));
+        let (decided, same) = (counted(other.decided, "proposal"), grouped(other.same));
+        self.line("", format_args!("{decided} decided again, {same} with the same ruling"));
+        let (denied, allowed) = (grouped(other.newly_denied), grouped(other.newly_allowed));
+        let (flipped, lost) = (grouped(other.flipped), grouped(other.unreplayable));
+        self.line("flips", format_args!("{flipped}: {denied} newly denied, {allowed} newly allowed"));
+        self.line("", format_args!("{lost} cannot be decided again; humans' answers are not asked for again"));
+        for (label, counts) in
+            [("by ruling", &other.by_ruling), ("by agent", &other.by_agent), ("by reason", &other.by_reason)]
+        {
+            for (position, (key, count)) in counts.iter().enumerate() {
+                let label = if position == 0 { label } else { "" };
+                self.line(label, format_args!("{:>9}  {key}", grouped(*count)));
+            }
+        }
+        for flip in other.flips.iter().take(FLIPS_SHOWN) {
+            let why = flip.reasons.join(", ");
+            let what = format!("{} by {}: {} > {} ({why})", flip.proposal, flip.agent, flip.from, flip.to);
+            self.line(&format!("event {}", flip.decision), what);
+        }
+        self.0.push('\n');
+    }
+
     fn receipt(&mut self, receipt: &ReceiptReport) {
         let _ = writeln!(self.0, "  {}: {}", receipt.file, receipt.verdict.as_str());
         if let (Some(size), Some(root)) = (receipt.size, receipt.root) {
@@ -176,7 +271,7 @@ impl Text {
             self.line("key", "SELF-ASSERTED: taken from the log's own genesis. Anybody could have made such a log;");
             self.line("", "pin the key that you know with `--key VKEY` or `--policy FILE`");
         }
-        if matches!(report.command, CommandName::Log | CommandName::Replay) {
+        if report.command.walks() {
             let root = if report.root_pinned { "pinned by you" } else { "self-asserted, pin it with `--root VKEY`" };
             self.line("root key", root);
         }
@@ -199,7 +294,7 @@ fn authors(authors: Authors) -> String {
 }
 
 /// So many of something.
-fn counted(number: u64, what: &str) -> String {
+pub(crate) fn counted(number: u64, what: &str) -> String {
     let plural = if number == 1 { "" } else { "s" };
     format!("{} {what}{plural}", grouped(number))
 }

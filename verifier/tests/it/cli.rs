@@ -151,3 +151,12 @@ fn receipts_and_heads_are_files() {
     let other = signer(crate::material::ORIGIN, &secret(9)).verifier().to_string();
     assert_eq!(code(&["consistency", text(&old), text(&new), "--log", here, "--key", &other]), 2);
 }
+
+#[test]
+fn structure_only_is_a_flag_and_says_so() {
+    let (_, folder) = data();
+    let report = json_of(&["log", text(folder.path()), "--structure-only", "--format", "json"]);
+    assert_eq!((&report["verdict"], &report["command"]), (&json!("valid"), &json!("structure")));
+    assert_eq!((&report["checked"]["events"], &report["checked"]["signatures"]), (&json!(24), &json!(0)));
+    assert_eq!(code(&["replay", text(folder.path()), "--structure-only"]), 1, "a replay is a replay");
+}

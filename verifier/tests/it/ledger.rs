@@ -73,8 +73,13 @@ pub(crate) struct Ledger {
 impl Ledger {
     /// A `dev` ledger with everybody enrolled: six events.
     pub(crate) fn new() -> Self {
+        Self::with_policy(policy())
+    }
+
+    /// The same under another policy.
+    pub(crate) fn with_policy(policy: Policy) -> Self {
         let mut ledger = Self {
-            policy: policy(),
+            policy,
             leaves: Vec::new(),
             tree: MemoryTree::new(),
             state: State::new(),

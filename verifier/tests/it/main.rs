@@ -7,10 +7,12 @@
     reason = "a test that fails says where by panicking"
 )]
 
+mod audit;
 mod beyond;
 mod cli;
 mod consistency;
 mod damage;
+mod diff;
 mod flips;
 mod forgery;
 mod journal;
@@ -20,7 +22,11 @@ mod receipt;
 mod reclaimed;
 mod site;
 mod sources;
+mod story;
+mod structure;
 mod throughput;
 mod trust;
 mod valid;
+mod watch;
+mod whatif;
 mod witnessed;
