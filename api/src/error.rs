@@ -61,6 +61,11 @@ impl ApiError {
         Self::edge(StatusCode::PAYLOAD_TOO_LARGE, "TOO_LARGE", "the request is too large", detail)
     }
 
+    /// There is a bound on bodies, and this would go beyond it.
+    fn no_store_room(title: &'static str, why: &ledger::content::ContentError) -> Self {
+        Self::edge(StatusCode::INSUFFICIENT_STORAGE, "NO_ROOM", title, why.to_string())
+    }
+
     pub(crate) fn at(mut self, pointer: impl Into<String>) -> Self {
         self.pointer = Some(pointer.into());
         self
@@ -166,7 +171,17 @@ impl From<SubmitError> for ApiError {
 
 impl From<ledger::content::ContentError> for ApiError {
     fn from(error: ledger::content::ContentError) -> Self {
-        if error.is_no_room() { SubmitError::NoRoom(error.to_string()).into() } else { Self::internal(error) }
+        use ledger::content::ContentError::{OverAllowance, OverQuota};
+        match error {
+            OverQuota { .. } => Self::no_store_room("the store of bodies is full", &error),
+            OverAllowance { seconds_left, .. } => {
+                let mut refusal = Self::no_store_room("the day's allowance of bodies is used up", &error);
+                refusal.retry_after = Some(u32::try_from(seconds_left).unwrap_or(u32::MAX));
+                refusal
+            }
+            _ if error.is_no_room() => SubmitError::NoRoom(error.to_string()).into(),
+            _ => Self::internal(error),
+        }
     }
 }
 

@@ -9,7 +9,7 @@ pub(crate) mod signed;
 use crate::app::App;
 use crate::error::ApiError;
 use axum::http::StatusCode;
-use domain::command::Command;
+use domain::command::{Caller, Command};
 use domain::limits;
 use domain::reason::Reason;
 use proof::commitment::{Commitment, Salt};
@@ -28,8 +28,8 @@ pub(crate) fn committer<T>(
     Ok((made, to.into_bodies()))
 }
 
-/// Puts bodies on stable storage.
-pub(crate) async fn store(app: &App, mut bodies: Vec<Opened>) -> Result<(), ApiError> {
+/// Puts bodies on stable storage, out of the allowance of whoever brings them.
+pub(crate) async fn store(app: &App, by: &Caller, mut bodies: Vec<Opened>) -> Result<(), ApiError> {
     // What was erased stays erased, whoever kept the request that brought it.
     app.ledger.with_state(|state| bodies.retain(|body| !state.is_erased(&body.commitment.sha256)));
     if bodies.is_empty() {
@@ -39,13 +39,13 @@ pub(crate) async fn store(app: &App, mut bodies: Vec<Opened>) -> Result<(), ApiE
     if total > limits::BODIES_BYTES {
         return Err(ApiError::too_large(format!("bodies of {total} bytes, at most {} together", limits::BODIES_BYTES)));
     }
-    let app = app.clone();
+    let (app, who) = (app.clone(), principal(app, by));
     let stored = tokio::task::spawn_blocking(move || {
         let all: Vec<_> = bodies
             .iter()
             .map(|b| ledger::content::Body { commitment: &b.commitment, salt: &b.salt, bytes: &b.bytes })
             .collect();
-        app.ledger.content().put_many(&all)
+        app.ledger.content().put_many_for(&who, &all)
     });
     Ok(stored.await.map_err(ApiError::internal)??)
 }
@@ -55,7 +55,37 @@ pub(crate) async fn store_for(app: &App, command: &Command, bodies: Vec<Opened>)
     if !bodies.is_empty() {
         app.ledger.with_state(|state| domain::decide::check_signature(state, command))?;
     }
-    store(app, bodies).await
+    store(app, &caller(command), bodies).await
+}
+
+/// Who brings a command.
+fn caller(command: &Command) -> Caller {
+    match command {
+        Command::CreateKey { by, .. }
+        | Command::ChangeKey { by, .. }
+        | Command::CreateIntent { by, .. }
+        | Command::SubmitProposal { by, .. }
+        | Command::AnswerApproval { by, .. }
+        | Command::RecordResult { by, .. }
+        | Command::EraseBlob { by, .. }
+        | Command::ConfirmClock { by, .. } => by.clone(),
+        // These bring no bodies.
+        Command::CreateLedger { .. }
+        | Command::RestoreLedger { .. }
+        | Command::RegisterRunner { .. }
+        | Command::ExpireApproval { .. }
+        | Command::LeaseJob { .. }
+        | Command::ExpireLease { .. }
+        | Command::AttestProjections { .. } => Caller::anonymous(),
+    }
+}
+
+/// A name for whoever holds a key: all keys of one principal share its allowance.
+fn principal(app: &App, by: &Caller) -> String {
+    let Some(key_id) = &by.key_id else { return "anonymous".into() };
+    let owner = app.ledger.with_state(|state| state.key(key_id.as_str()).map(|record| record.key.principal.clone()));
+    // A runner's key stands in no key record.
+    owner.map_or_else(|| key_id.to_string(), |owner| format!("{:?}/{}", owner.kind, owner.id))
 }
 
 /// What secrets a value holds, by place and kind; never the value.

@@ -2,6 +2,7 @@
 
 pub(crate) mod approvals;
 pub(crate) mod batch;
+pub(crate) mod blobs;
 pub(crate) mod clock;
 pub(crate) mod head;
 pub(crate) mod intents;

@@ -2,12 +2,12 @@
 
 use crate::app::App;
 use crate::error::ApiError;
-use crate::native::{approvals, batch, clock, head, intents, jobs, keys, metrics, proposals, receipts, stream};
+use crate::native::{approvals, batch, blobs, clock, head, intents, jobs, keys, metrics, proposals, receipts, stream};
 use crate::{compat, cors, log_site, request};
 use axum::Router;
 use axum::extract::DefaultBodyLimit;
 use axum::http::{Method, StatusCode, Uri};
-use axum::routing::{delete, get, post};
+use axum::routing::{get, post};
 
 /// The server.
 pub fn router(app: App) -> Router {
@@ -30,7 +30,7 @@ pub fn router(app: App) -> Router {
         .route("/keys", post(keys::create))
         .route("/runners", post(keys::register_runner))
         .route("/clock", post(clock::confirm))
-        .route("/bodies/{sha256}", delete(keys::erase));
+        .route("/bodies/{sha256}", get(blobs::get).delete(keys::erase));
     let log = Router::new()
         .route("/checkpoint", get(log_site::checkpoint))
         .route("/vkey", get(log_site::vkey))

@@ -3,6 +3,7 @@
 pub(crate) mod answer;
 pub(crate) mod backup;
 pub(crate) mod bench;
+pub(crate) mod bodies;
 pub(crate) mod demo;
 pub(crate) mod doctor;
 pub(crate) mod init;

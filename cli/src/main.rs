@@ -53,6 +53,8 @@ enum Command {
     Policy(commands::policy::Arguments),
     /// Throw the read models away and make them again from the log
     Rebuild(commands::rebuild::Arguments),
+    /// What lies beside the log, and what of it may be erased
+    Bodies(commands::bodies::Arguments),
     /// Copy the log and its bodies, verified, or bring a copy up to date; the server may run
     Backup(commands::backup::Arguments),
     /// Make a data folder from a backup
@@ -89,6 +91,7 @@ fn main() -> ExitCode {
         Command::Keys(a) => commands::keys::run(&a),
         Command::Policy(a) => commands::policy::run(&a),
         Command::Rebuild(a) => commands::rebuild::run(&a),
+        Command::Bodies(a) => commands::bodies::run(&a),
         Command::Backup(a) => commands::backup::run(&a),
         Command::Restore(a) => commands::restore::run(&a),
         Command::Bench(a) => commands::bench::run(&a),

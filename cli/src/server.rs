@@ -9,6 +9,7 @@ use domain::command::{Caller, Command};
 use domain::event::ledger::Profile;
 use domain::event::runner::NewRunner;
 use ledger::Ledger;
+use ledger::content::Sweeper;
 use projections::{Follower, Store};
 use proof::note::SignerKey;
 use std::net::SocketAddr;
@@ -25,13 +26,21 @@ pub(crate) struct ServerOptions {
     pub(crate) open_reads: Option<bool>,
     /// Events after which read models are attested.
     pub(crate) attest_every: u64,
+    /// Bytes that the store of bodies may hold.
+    pub(crate) content_quota: Option<u64>,
     /// Who is asked to cosign heads.
     pub(crate) witnesses: Option<Witnesses>,
 }
 
 impl Default for ServerOptions {
     fn default() -> Self {
-        Self { listen: "127.0.0.1:0".into(), open_reads: None, attest_every: 1000, witnesses: None }
+        Self {
+            listen: "127.0.0.1:0".into(),
+            open_reads: None,
+            attest_every: 1000,
+            content_quota: None,
+            witnesses: None,
+        }
     }
 }
 
@@ -45,12 +54,17 @@ pub(crate) struct Server {
     stop: Option<oneshot::Sender<()>>,
     http: tokio::task::JoinHandle<std::io::Result<()>>,
     cosigner: Option<tokio::task::JoinHandle<()>>,
+    /// Ends when it is dropped, which is after the writer has ended.
+    _sweeper: Sweeper,
 }
 
 impl Server {
     /// Binds, and starts every part.
     pub(crate) async fn start(dir: &Path, folder: OpenFolder, options: &ServerOptions) -> Result<Self, Problem> {
         let OpenFolder { ledger, sequencer, salt, .. } = folder;
+        if let Some(quota) = options.content_quota {
+            ledger.content().set_quota(quota).map_err(|e| e.to_string())?;
+        }
         // The port is taken before anything is started: a second server on it must not begin to work.
         let listener = TcpListener::bind(&options.listen)
             .await
@@ -78,7 +92,8 @@ impl Server {
             let _ = stopped.await;
         }));
         let cosigner = cosigner.map(|cosigner| tokio::spawn(cosigner.run()));
-        Ok(Self { address, ledger, store, follower, sequencer, stop: Some(stop), http, cosigner })
+        let sweeper = Sweeper::start(ledger.clone()).map_err(|e| e.to_string())?;
+        Ok(Self { address, ledger, store, follower, sequencer, stop: Some(stop), http, cosigner, _sweeper: sweeper })
     }
 
     /// The base URL.

@@ -27,8 +27,10 @@ pub(crate) async fn approve(
     let key = require_key(&app, &headers, Scope::ProposalApprove)?;
     let proposal_id = proposal_id(&id).map_err(ApiError::into_compat)?;
     let challenge = open_challenge(&app, &proposal_id).map_err(not_pending)?;
-    let answer = plain(&app, proposal_id.clone(), Verb::Grant, challenge, None).await.map_err(ApiError::into_compat)?;
-    let accepted = answer_challenge(&app, Caller::key(key.key_id), answer, None).await.map_err(not_pending)?;
+    let by = Caller::key(key.key_id);
+    let answer = plain(&app, &by, proposal_id.clone(), Verb::Grant, challenge, None).await;
+    let answer = answer.map_err(ApiError::into_compat)?;
+    let accepted = answer_challenge(&app, by, answer, None).await.map_err(not_pending)?;
     let job_id = accepted.job_id;
     ok(&json!({"approved": true, "job_id": job_id, "proposal_id": proposal_id, "approved_by": key.principal.id}))
 }
@@ -52,10 +54,10 @@ pub(crate) async fn deny(
     let reason = why.reason.unwrap_or_else(|| "Denied by human".into());
     crate::ingest::refuse_secrets(&json!(reason)).map_err(ApiError::into_compat)?;
     let challenge = open_challenge(&app, &proposal_id).map_err(not_pending)?;
-    let answer = plain(&app, proposal_id.clone(), Verb::Deny, challenge, Some(reason.clone()))
-        .await
-        .map_err(ApiError::into_compat)?;
-    answer_challenge(&app, Caller::key(key.key_id), answer, None).await.map_err(not_pending)?;
+    let by = Caller::key(key.key_id);
+    let answer = plain(&app, &by, proposal_id.clone(), Verb::Deny, challenge, Some(reason.clone())).await;
+    let answer = answer.map_err(ApiError::into_compat)?;
+    answer_challenge(&app, by, answer, None).await.map_err(not_pending)?;
     ok(&json!({"denied": true, "proposal_id": proposal_id, "denied_by": key.principal.id, "reason": reason}))
 }
 

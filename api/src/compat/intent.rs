@@ -41,7 +41,7 @@ pub(crate) async fn submit(State(app): State<App>, headers: HeaderMap, bytes: By
         personal: false,
     };
     let (intent, bodies) = ingest::intent::intent(&app, input).map_err(ApiError::into_compat)?;
-    ingest::store(&app, bodies).await.map_err(ApiError::into_compat)?;
+    ingest::store(&app, &by, bodies).await.map_err(ApiError::into_compat)?;
     match app.ledger.submit(Command::CreateIntent { by, intent, authored: None }).await {
         Ok(_) => {}
         Err(error) if duplicate_of(&error).is_some() => {}

@@ -129,8 +129,9 @@ pub(crate) async fn report(State(app): State<App>, headers: HeaderMap, bytes: By
     }
     let result = result(&app, &report.job_id, status, &report.output.unwrap_or_default(), artifacts, rejection)?;
     let (result, bodies) = result;
-    ingest::store(&app, bodies).await.map_err(ApiError::into_compat)?;
-    let command = Command::RecordResult { by: Caller::key(key.key_id), result, authored: None };
+    let by = Caller::key(key.key_id);
+    ingest::store(&app, &by, bodies).await.map_err(ApiError::into_compat)?;
+    let command = Command::RecordResult { by, result, authored: None };
     app.ledger.submit(command).await.map_err(|error| {
         let error = ApiError::from(error);
         if error.reason == Reason::WarrantRequired.code() {

@@ -50,7 +50,9 @@ pub(crate) async fn submit(State(app): State<App>, headers: HeaderMap, body: Bod
             let detail = "`nonce` is not that of the open challenge";
             return Err(ApiError::new(StatusCode::CONFLICT, Reason::ChallengeMismatch, detail).at("/nonce"));
         }
-        (Caller::key(key.key_id), plain(&app, input.proposal_id, input.verb, challenge, input.reason).await?, None)
+        let by = Caller::key(key.key_id);
+        let answer = plain(&app, &by, input.proposal_id, input.verb, challenge, input.reason).await?;
+        (by, answer, None)
     };
     let accepted = answer_challenge(&app, by, answer, authored).await?;
     json(StatusCode::CREATED, &accepted)
@@ -59,6 +61,7 @@ pub(crate) async fn submit(State(app): State<App>, headers: HeaderMap, body: Bod
 /// An unsigned answer to the challenge that is open.
 pub(crate) async fn plain(
     app: &App,
+    by: &Caller,
     proposal_id: ProposalId,
     verb: Verb,
     challenge: Challenge,
@@ -66,7 +69,7 @@ pub(crate) async fn plain(
 ) -> Result<Answer, ApiError> {
     let (reason, bodies) =
         ingest::committer(false, Earlier::new(), |to| reason.map(|text| to.text("/reason", text)).transpose())?;
-    ingest::store(app, bodies).await?;
+    ingest::store(app, by, bodies).await?;
     Ok(Answer { proposal_id, verb, challenge, reason })
 }
 

@@ -45,7 +45,7 @@ pub(crate) async fn submit(State(app): State<App>, headers: HeaderMap, body: Bod
     let mut ready: Vec<Result<Ready, ApiError>> = texts.iter().map(|text| read(&app, &by, text)).collect();
     let bodies =
         ready.iter_mut().filter_map(|line| line.as_mut().ok()).flat_map(|line| line.bodies.drain(..)).collect();
-    ingest::store(&app, bodies).await?;
+    ingest::store(&app, &by, bodies).await?;
     let mut lines = Vec::with_capacity(ready.len());
     for line in ready {
         lines.push(match line {

@@ -28,6 +28,9 @@ pub(crate) struct ServeArguments {
     /// Events after which the read models' digests are stated in the log
     #[arg(long, value_name = "N", default_value_t = 1000)]
     attest_every: u64,
+    /// Bytes that the store of bodies may hold; without it, as many as the disk has room for
+    #[arg(long, value_name = "BYTES")]
+    content_quota: Option<u64>,
     #[command(flatten)]
     witnesses: WitnessArguments,
     #[command(flatten)]
@@ -91,6 +94,7 @@ async fn serve_until_told(arguments: &ServeArguments, project: Option<PathBuf>) 
         listen: arguments.listen.clone(),
         open_reads: arguments.open_reads,
         attest_every: arguments.attest_every,
+        content_quota: arguments.content_quota,
         witnesses,
     };
     let server = Server::start(dir, folder, &options).await?;

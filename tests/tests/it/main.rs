@@ -10,6 +10,7 @@
 mod arrows;
 mod backup;
 mod bad_input;
+mod bodies;
 mod bundles;
 mod clock;
 mod compat;
