@@ -45,7 +45,15 @@ pub(crate) async fn store(app: &App, by: &Caller, mut bodies: Vec<Opened>) -> Re
             .iter()
             .map(|b| ledger::content::Body { commitment: &b.commitment, salt: &b.salt, bytes: &b.bytes })
             .collect();
-        app.ledger.content().put_many_for(&who, &all)
+        app.ledger.content().put_many_for(&who, &all)?;
+        // An erasure that was committed meanwhile has looked for the body before it came back.
+        for body in &bodies {
+            let sha256 = &body.commitment.sha256;
+            if app.ledger.with_state(|state| state.is_erased(sha256)) {
+                app.ledger.content().erase(sha256)?;
+            }
+        }
+        Ok::<_, ledger::content::ContentError>(())
     });
     Ok(stored.await.map_err(ApiError::internal)??)
 }

@@ -104,7 +104,8 @@ impl Judge {
     pub(crate) fn now(&self, log: Timestamp) -> Result<Timestamp, ClockError> {
         let wall = self.clock.wall();
         let elapsed = self.clock.monotonic().saturating_sub(self.monotonic).as_millis();
-        let expected = self.wall.plus_ms(u64::try_from(elapsed).unwrap_or(u64::MAX));
+        // The log's last time was believed already, whatever this clock said at its first reading.
+        let expected = self.wall.plus_ms(u64::try_from(elapsed).unwrap_or(u64::MAX)).max(log);
         if wall.plus_ms(BEHIND_MS_MAX) < log {
             return Err(ClockError::Backward { wall, log });
         }

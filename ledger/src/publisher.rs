@@ -210,7 +210,7 @@ impl Site {
                 Some(wait) => queue.recv_timeout(wait),
             };
             match message {
-                Ok(Message::Head) => is_due = self.publish == Publish::Heads,
+                Ok(Message::Head) => is_due = true,
                 Ok(Message::Witnessed(note)) => self.put_witnessed(&note),
                 Ok(Message::Finish(head)) => {
                     if self.publish == Publish::Heads {
@@ -219,11 +219,8 @@ impl Site {
                     return;
                 }
                 Err(RecvTimeoutError::Timeout) => {
-                    is_due = false;
-                    if let Some(head) = self.take() {
-                        self.put(&head);
-                        last = Some(Instant::now());
-                    }
+                    is_due = self.take().is_some_and(|head| !self.put_or_prepare(head));
+                    last = Some(Instant::now());
                 }
                 Err(RecvTimeoutError::Disconnected) => return,
             }
@@ -232,6 +229,25 @@ impl Site {
 
     fn take(&self) -> Option<Arc<str>> {
         self.slot.lock().unwrap_or_else(PoisonError::into_inner).take()
+    }
+
+    /// Publishes a head; or, where only witnessed ones are published, writes the full tiles that it will need, which must
+    /// not pile up in memory meanwhile. After a failure the head is kept for another try.
+    fn put_or_prepare(&mut self, head: Arc<str>) -> bool {
+        let done = match self.publish {
+            Publish::Heads => self.put(&head),
+            Publish::Witnessed => match self.writer.write_ahead() {
+                Ok(()) => true,
+                Err(error) => {
+                    tracing::error!(%error, "full tiles could not be written");
+                    false
+                }
+            },
+        };
+        if !done {
+            self.slot.lock().unwrap_or_else(PoisonError::into_inner).get_or_insert(head);
+        }
+        done
     }
 
     fn put(&mut self, checkpoint: &str) -> bool {

@@ -6,6 +6,7 @@
 //! events: a log that cannot be read must not grow as if nothing was. It goes on by itself once the file is whole again.
 
 use crate::handle::Ledger;
+use crate::journal::ReadError;
 use crate::site::{Spare, TreeError};
 use std::io;
 use std::num::NonZeroU32;
@@ -73,7 +74,7 @@ impl Work {
                     bundle += 1;
                     self.pause
                 }
-                Err(error @ TreeError::Damaged { .. }) => {
+                Err(error @ (TreeError::Damaged { .. } | TreeError::Journal(ReadError::Damage(_)))) => {
                     self.ledger.halt(&error.to_string());
                     BETWEEN_LOOKS
                 }

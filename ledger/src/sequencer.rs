@@ -14,7 +14,7 @@ use domain::command::Command;
 use domain::decide::{Context, RunError, Sealed, run};
 use domain::event::proposal::Seed;
 use domain::event::{Event, EventData};
-use domain::state::{Due, State};
+use domain::state::{Due, IllegalTransition, State};
 use domain::time::Timestamp;
 use proof::checkpoint::Checkpoint;
 use proof::hash::Hash;
@@ -55,6 +55,9 @@ pub(crate) enum Message {
 /// The writer. Built by [`open`](crate::open); driven by [`run`](Sequencer::run) on a thread of its own, or by
 /// [`step`](Sequencer::step) in a test that must not wait.
 pub struct Sequencer {
+    // The journal holds the lock on the folder: whoever writes into it has to end before.
+    pub(crate) publisher: Publisher,
+    pub(crate) keeper: Keeper,
     pub(crate) shared: Arc<Shared>,
     pub(crate) queue: Receiver<Message>,
     pub(crate) journal: Box<dyn Journal>,
@@ -67,8 +70,6 @@ pub struct Sequencer {
     pub(crate) carried: VecDeque<Request>,
     /// The last step could not do what was due.
     pub(crate) stalled: bool,
-    pub(crate) publisher: Publisher,
-    pub(crate) keeper: Keeper,
     /// How long to look around before the next sleep.
     pub(crate) linger: Duration,
 }
@@ -108,11 +109,11 @@ impl Sequencer {
         let mut decided = Vec::with_capacity(batch.len());
         let damaged = self.shared.damaged.read().unwrap_or_else(PoisonError::into_inner).clone();
         let now = self.judge.now(self.tip.time());
-        if let (Ok(now), None) = (now, &damaged) {
-            self.expire(now, &mut decided);
-        }
+        let mut fault = match (now, &damaged) {
+            (Ok(now), None) => self.expire(now, &mut decided),
+            _ => None,
+        };
         let mut bytes = 0;
-        let mut fault = None;
         let mut batch = batch.into_iter();
         while bytes < BATCH_BYTES {
             let Some(request) = batch.next() else { break };
@@ -222,21 +223,23 @@ impl Sequencer {
     }
 
     /// Deadlines that have passed become events of their own, before anything new is decided.
-    fn expire(&mut self, now: Timestamp, decided: &mut Vec<Decided>) {
+    /// Gives the fault, should the engine fail.
+    fn expire(&mut self, now: Timestamp, decided: &mut Vec<Decided>) -> Option<String> {
         while decided.len() < BATCH_COMMANDS {
             let command = match self.tip.next_due() {
                 Some((due, Due::Approval(id))) if *due <= now => Command::ExpireApproval { proposal_id: id.clone() },
                 Some((due, Due::Lease(id))) if *due <= now => Command::ExpireLease { job_id: id.clone() },
-                _ => return,
+                _ => return None,
             };
             let outcome = self.decide(&command, now, Seed::new([0; 32]));
-            if let Err(error) = &outcome {
+            if let Err(error) = outcome {
                 tracing::error!(%error, "a deadline could not be recorded");
                 self.stalled = true;
-                return;
+                return if let SubmitError::Stopped(why) = error { Some(why) } else { None };
             }
             decided.push(Decided { reply: None, outcome });
         }
+        None
     }
 
     fn commit(&mut self, decided: Vec<Decided>) -> Step {
@@ -276,7 +279,10 @@ impl Sequencer {
         if let Err(problem) = self.check_extension(root) {
             return self.stop(&problem, decided);
         }
-        let head = self.publish(leaves, root, &sealed);
+        let head = match self.publish(leaves, root, &sealed) {
+            Ok(head) => head,
+            Err(illegal) => return self.stop(&illegal.to_string(), decided),
+        };
         let alone = decided.len() <= 2;
         let mut at = 0;
         for decided in decided {
@@ -301,7 +307,16 @@ impl Sequencer {
     }
 
     /// Makes a commit visible: state, head, doorbell, in this order.
-    fn publish(&mut self, leaves: Vec<Arc<Vec<u8>>>, root: Hash, sealed: &[&Sealed]) -> Published {
+    ///
+    /// # Errors
+    /// If the committed state does not take what the tip took. It looks into the index of what is over itself, so a disk
+    /// that fails in between is enough. The events are durable; a restart folds them again.
+    fn publish(
+        &mut self,
+        leaves: Vec<Arc<Vec<u8>>>,
+        root: Hash,
+        sealed: &[&Sealed],
+    ) -> Result<Published, IllegalTransition> {
         let size = self.frontier.size();
         let checkpoint = Checkpoint { origin: self.shared.origin.clone(), size, root }.sign(&self.checkpoint_key);
         let head = Head { size, root, checkpoint: checkpoint.into() };
@@ -309,10 +324,7 @@ impl Sequencer {
         {
             let mut committed = self.shared.committed.write().unwrap_or_else(PoisonError::into_inner);
             for sealed in sealed {
-                // The tip took the same events already, so this cannot fail.
-                if let Err(illegal) = committed.apply(&sealed.event, sealed.payload_hash) {
-                    tracing::error!(%illegal, "the committed state refuses a committed event");
-                }
+                committed.apply(&sealed.event, sealed.payload_hash)?;
                 events.push(sealed.event.clone());
             }
             // Within the state's lock: whoever sees the state can read all of its events.
@@ -320,7 +332,7 @@ impl Sequencer {
         }
         self.shared.size.send_replace(size);
         self.publisher.offer(&head);
-        Published { head, events, leaves }
+        Ok(Published { head, events, leaves })
     }
 
     fn sign(&self, sealed: &[&Sealed]) -> Vec<Vec<u8>> {

@@ -21,9 +21,6 @@ use std::sync::Arc;
 
 const PAYLOAD_TYPE: &str = "application/vnd.countersign.snapshot+json";
 const VERSION: u32 = 1;
-/// Snapshots that are kept: the last, and the one before, should the last be damaged.
-const KEPT: usize = 2;
-
 #[derive(Serialize, Deserialize)]
 #[serde(deny_unknown_fields)]
 struct Payload {
@@ -105,8 +102,12 @@ impl Snapshots {
     }
 
     fn payload(&self, size: TreeSize) -> Result<Payload, Problem> {
-        let path = self.path(size);
-        let text = durable::read(self.disk(), &path).map_err(|e| e.to_string())?.ok_or("it is not there")?;
+        let text = durable::read(self.disk(), &self.path(size)).map_err(|e| e.to_string())?;
+        self.opened(text, size)
+    }
+
+    fn opened(&self, text: Option<Vec<u8>>, size: TreeSize) -> Result<Payload, Problem> {
+        let text = text.ok_or("it is not there")?;
         let envelope: Envelope = serde_json::from_slice(&text).map_err(|e| e.to_string())?;
         if envelope.payload_type != PAYLOAD_TYPE {
             return Err(format!("it is a `{}`", envelope.payload_type));
@@ -120,16 +121,23 @@ impl Snapshots {
         Ok(payload)
     }
 
-    /// Removes snapshots and runs that are not needed any more.
+    /// Keeps the newest snapshot and the newest before it that holds, should the first be damaged; removes the others, and
+    /// the runs that neither names. Gives the size of the one before.
     fn retire(&self, index: &ClosedIndex) -> Result<TreeSize, IoError> {
         let sizes = self.sizes()?;
-        let mut needed = index.names();
-        let before = sizes.get(1).copied();
-        if let Some(Ok(payload)) = before.map(|size| self.payload(size)) {
-            needed.extend(payload.runs);
-        }
-        for old in sizes.iter().skip(KEPT) {
-            durable::remove_on(self.disk(), &self.path(*old))?;
+        let (mut needed, mut before) = (index.names(), None);
+        for old in sizes.into_iter().skip(1) {
+            // One that cannot be read now may be good: then nothing is removed, and the next time decides.
+            let text = durable::read(self.disk(), &self.path(old))?;
+            match self.opened(text, old) {
+                Ok(payload) if before.is_none() => {
+                    needed.extend(payload.runs);
+                    before = Some(old);
+                }
+                Ok(_) | Err(_) => {
+                    durable::remove_on(self.disk(), &self.path(old))?;
+                }
+            }
         }
         crate::closed::sweep(self.disk(), &self.data_dir, &needed)?;
         Ok(before.unwrap_or(TreeSize::ZERO))

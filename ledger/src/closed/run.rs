@@ -152,6 +152,11 @@ impl Run {
         self.digest
     }
 
+    /// Reads every page and checks its digest.
+    pub(super) fn check(&self) -> Result<(), RunError> {
+        (0..self.table.len()).try_for_each(|number| self.read_page(number).map(drop))
+    }
+
     /// Looks for a key.
     pub(super) fn find(&self, key: &ClosedKey) -> Result<Option<Closed>, RunError> {
         if !self.bloom.may_have(key) {
@@ -162,6 +167,9 @@ impl Run {
         let after = self.table.partition_point(|page| page.first <= prefix);
         let mut number = after.saturating_sub(1);
         loop {
+            if self.table.is_empty() {
+                return Ok(None);
+            }
             let page = self.page(number)?;
             if let Ok(found) = page.binary_search_by(|(held, _)| held.cmp(key)) {
                 return Ok(page.get(found).map(|(_, closed)| *closed));
@@ -183,20 +191,23 @@ impl Run {
     }
 
     fn page(&self, number: usize) -> Result<Vec<Record>, RunError> {
-        let Some(entry) = self.table.get(number) else {
-            return Ok(Vec::new());
-        };
-        let mut bytes = [0; PAGE_BYTES];
-        let at = on_disk(number).saturating_mul(on_disk(PAGE_BYTES));
-        self.file.read_exact_at(&mut bytes, at).map_err(IoError::at("read", &self.path))?;
-        if !sha256(&bytes).as_bytes().starts_with(&entry.digest) {
-            return Err(RunError::Damaged(self.path.clone()));
-        }
+        let bytes = self.read_page(number)?;
         let before = on_disk(number).saturating_mul(on_disk(PAGE_RECORDS));
         let held = in_memory(self.count.saturating_sub(before)).min(PAGE_RECORDS);
         let (records, _) = bytes.as_chunks::<RECORD_BYTES>();
         let read: Option<Vec<_>> = records.iter().take(held).map(decode).collect();
         read.ok_or_else(|| RunError::Damaged(self.path.clone()))
+    }
+
+    /// A page's bytes, which are what was written.
+    fn read_page(&self, number: usize) -> Result<[u8; PAGE_BYTES], RunError> {
+        let mut bytes = [0; PAGE_BYTES];
+        let at = on_disk(number).saturating_mul(on_disk(PAGE_BYTES));
+        self.file.read_exact_at(&mut bytes, at).map_err(IoError::at("read", &self.path))?;
+        match self.table.get(number) {
+            Some(entry) if sha256(&bytes).as_bytes().starts_with(&entry.digest) => Ok(bytes),
+            _ => Err(RunError::Damaged(self.path.clone())),
+        }
     }
 }
 

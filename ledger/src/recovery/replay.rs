@@ -96,8 +96,14 @@ impl Replay {
         if self.state.recently_closed() >= GENERATION {
             let leaving = self.state.retire();
             let label = self.state.size().get();
-            self.index = self.index.extended(&self.data_dir, &self.staging, label, &leaving)?;
-            self.state.archived(Arc::new(self.index.clone()));
+            match self.index.extended(&self.data_dir, &self.staging, label, &leaving) {
+                Ok(extended) => {
+                    self.index = extended;
+                    self.state.archived(Arc::new(self.index.clone()));
+                }
+                // They stay in memory, where they are found as well, and go along with the next.
+                Err(error) => tracing::warn!(%error, "what is over stays in memory"),
+            }
         }
         Ok(())
     }

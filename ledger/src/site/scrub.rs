@@ -93,7 +93,7 @@ impl TileTree {
             if !self.has_tile((level, number)) {
                 break;
             }
-            let tile = self.tile_from_below((level, number))?;
+            let tile = self.tile_from_mended((level, number), &mut flaws)?;
             self.replace_tile((level, number), &tile, &mut flaws)?;
         }
         Ok(flaws)
@@ -167,6 +167,24 @@ impl TileTree {
             tile.push(hash.ok_or_else(|| TreeError::Damaged { file: file.clone() })?);
         }
         Ok(tile)
+    }
+
+    /// A full tile, from the full tiles below it; those that have rotted since their own turn are made again first.
+    fn tile_from_mended(&self, id: TileId, flaws: &mut Vec<Flaw>) -> Result<Tile, TreeError> {
+        let expected = self.expected_root(id, flaws)?;
+        if let Some(tile) = self.tile_from_below(id).ok().filter(|tile| tile.root() == Some(expected)) {
+            return Ok(tile);
+        }
+        let first = id.1.saturating_mul(FULL);
+        for number in first..first.saturating_add(FULL) {
+            let below = (id.0.saturating_sub(1), number);
+            let root = self.expected_root(below, flaws)?;
+            let stored = read_tile(self.disk(), &self.tile_path(below, TILE_WIDTH)?);
+            if stored.ok().and_then(|tile| tile.root()) != Some(root) {
+                self.mend_tile(below, flaws)?;
+            }
+        }
+        self.tile_from_below(id)
     }
 
     /// Whether a full tile is within the published size.

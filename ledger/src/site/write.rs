@@ -46,6 +46,11 @@ impl SiteWriter {
         &self.tree
     }
 
+    /// Writes the full tiles and bundles of all that is committed. No head refers to them yet.
+    pub fn write_ahead(&mut self) -> Result<(), TreeError> {
+        self.tree.write_full(self.tree.size(), &mut Existing::Replace)
+    }
+
     /// Publishes a signed checkpoint, and everything that it covers.
     ///
     /// The note's signatures are the caller's business; its size and root must be the tree's, its
