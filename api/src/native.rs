@@ -2,11 +2,8 @@
 
 pub(crate) mod approvals;
 pub(crate) mod batch;
-<<<<<<< HEAD
 pub(crate) mod blobs;
-=======
 pub(crate) mod clock;
->>>>>>> main
 pub(crate) mod head;
 pub(crate) mod intents;
 pub(crate) mod jobs;

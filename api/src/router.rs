@@ -2,11 +2,7 @@
 
 use crate::app::App;
 use crate::error::ApiError;
-<<<<<<< HEAD
-use crate::native::{approvals, batch, blobs, head, intents, jobs, keys, metrics, proposals, receipts, stream};
-=======
-use crate::native::{approvals, batch, clock, head, intents, jobs, keys, metrics, proposals, receipts, stream};
->>>>>>> main
+use crate::native::{approvals, batch, blobs, clock, head, intents, jobs, keys, metrics, proposals, receipts, stream};
 use crate::{compat, cors, log_site, request};
 use axum::Router;
 use axum::extract::DefaultBodyLimit;
@@ -33,12 +29,8 @@ pub fn router(app: App) -> Router {
         .route("/consistency", get(head::consistency))
         .route("/keys", post(keys::create))
         .route("/runners", post(keys::register_runner))
-<<<<<<< HEAD
-        .route("/bodies/{sha256}", get(blobs::get).delete(keys::erase));
-=======
         .route("/clock", post(clock::confirm))
-        .route("/bodies/{sha256}", delete(keys::erase));
->>>>>>> main
+        .route("/bodies/{sha256}", get(blobs::get).delete(keys::erase));
     let log = Router::new()
         .route("/checkpoint", get(log_site::checkpoint))
         .route("/vkey", get(log_site::vkey))

@@ -1,5 +1,6 @@
 //! Bodies beside the log: read in pieces, bounded, and listed for whoever erases.
 
+use countersign_tests::raw::Request;
 use countersign_tests::server::{ADMIN_KEY, Server, Start};
 use countersign_tests::{binary, proposals};
 use domain::event::PrincipalKind;
@@ -29,7 +30,7 @@ async fn a_body_is_read_by_whoever_may_read_the_log_and_by_nobody_else() {
     let path = format!("/api/v1/bodies/{}", name(&file));
     let get = |path: &str, key: Option<&str>| {
         let request = server.raw().request("GET", path);
-        key.into_iter().fold(request, |request, key| request.key(key)).send()
+        key.into_iter().fold(request, Request::key).send()
     };
     let answer = get(&path, Some(ADMIN_KEY)).await;
     assert_eq!((answer.status, answer.header("content-type")), (200, Some("application/octet-stream")));
@@ -120,8 +121,9 @@ async fn what_may_be_erased_is_listed_with_its_place_and_its_agent() {
     // As a crash between storing and committing leaves it.
     let orphan = [[7; 32].as_slice(), b"nobody names it"].concat();
     let orphan_name = sha256(&orphan).to_string();
-    fs::create_dir_all(data.join("content").join(&orphan_name[..2])).unwrap();
-    fs::write(data.join("content").join(&orphan_name[..2]).join(&orphan_name), &orphan).unwrap();
+    let shard = data.join("content").join(orphan_name.split_at(2).0);
+    fs::create_dir_all(&shard).unwrap();
+    fs::write(shard.join(&orphan_name), &orphan).unwrap();
 
     let found = report(&data, "0");
     let bytes: u64 = files(&data).iter().map(|file| fs::metadata(file).unwrap().len()).sum();
