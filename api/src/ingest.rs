@@ -67,7 +67,8 @@ fn caller(command: &Command) -> Caller {
         | Command::SubmitProposal { by, .. }
         | Command::AnswerApproval { by, .. }
         | Command::RecordResult { by, .. }
-        | Command::EraseBlob { by, .. } => by.clone(),
+        | Command::EraseBlob { by, .. }
+        | Command::ConfirmClock { by, .. } => by.clone(),
         // These bring no bodies.
         Command::CreateLedger { .. }
         | Command::RestoreLedger { .. }

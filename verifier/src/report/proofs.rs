@@ -66,9 +66,9 @@ pub(crate) fn proofs(report: &Report) -> Vec<Proof> {
     all.push(match report.attested {
         Some(attested) => {
             let detail = format!("{} reproduced", counted(attested.projections, "digest"));
-            made(report, "Read models", &VIEWS, detail)
+            made(report, "Read model", &VIEWS, detail)
         }
-        None => absent("Read models", "not folded"),
+        None => absent("Read model", "not folded"),
     });
     all.push(match report.overview.as_ref().map_or(0, |overview| overview.receipts) {
         0 => absent("Receipts", "no sample was made"),

@@ -49,7 +49,15 @@ fn an_audit_counts_rulings_agents_and_exceptions() {
     assert_eq!(overview.exceptions[0].index.get(), at.secrets + 1);
     assert_eq!(overview.receipts, 13, "every second event, and the last");
     let text = report.to_text(false);
-    for part in ["+ Head", "+ Decisions", "5 derived again", "- Journal", "- Witnesses", "a sample of 13 holds"] {
+    for part in [
+        "+ Head",
+        "+ Decisions",
+        "5 derived again",
+        "+ Read model 6 digests",
+        "- Journal",
+        "- Witnesses",
+        "a sample of 13 holds",
+    ] {
         assert!(text.contains(part), "{part}\n{text}");
     }
 }
