@@ -4,6 +4,7 @@ use crate::output::{OutputArguments, answer_is_no, could_not};
 use clap::Args;
 use ledger::backup::{BackupError, BackupOptions, Copied, Progress, back_up};
 use serde_json::{Value, json};
+use std::collections::BTreeSet;
 use std::io::{IsTerminal, Write};
 use std::path::PathBuf;
 use std::process::ExitCode;
@@ -47,11 +48,8 @@ pub(crate) fn run(arguments: &Arguments) -> ExitCode {
         );
     }
     report_flaws(&arguments.output, &copied);
-    let mut answer = as_json(&copied);
-    let elapsed_ms = u64::try_from(start.elapsed().as_millis()).unwrap_or(u64::MAX);
-    if let Some(answer) = answer.as_object_mut() {
-        answer.insert("elapsed_ms".into(), json!(elapsed_ms));
-    }
+    let elapsed = u64::try_from(start.elapsed().as_millis()).unwrap_or(u64::MAX);
+    let answer = as_json(&copied, [("elapsed_ms", json!(elapsed))]);
     let printed = arguments.output.data(&answer, || {
         let more = copied.size.get().saturating_sub(copied.from.get());
         let verb = if copied.complete { "backed up" } else { "NOT backed up: the backup stays as it was" };
@@ -85,13 +83,28 @@ pub(super) fn report_flaws(output: &OutputArguments, copied: &Copied) {
     }
 }
 
-/// What was copied.
-pub(super) fn as_json(copied: &Copied) -> Value {
-    json!({
-        "origin": copied.origin, "complete": copied.complete, "from": copied.from, "size": copied.size,
-        "root": copied.root, "files": copied.files, "bytes": copied.bytes, "bodies": copied.bodies,
-        "erased": copied.erased, "damaged": copied.damaged, "missing": copied.missing,
-    })
+/// What was copied, and more.
+pub(super) fn as_json<const N: usize>(copied: &Copied, more: [(&str, Value); N]) -> Value {
+    let Copied { origin, from, size, root, files, bytes, bodies, erased, damaged, missing, complete } = copied;
+    let members = [
+        ("origin", json!(origin)),
+        ("complete", json!(complete)),
+        ("from", json!(from)),
+        ("size", json!(size)),
+        ("root", json!(root)),
+        ("files", json!(files)),
+        ("bytes", json!(bytes)),
+        ("bodies", json!(bodies)),
+        ("erased", json!(erased)),
+        ("damaged", names(damaged)),
+        ("missing", names(missing)),
+    ];
+    members.into_iter().chain(more).map(|(name, value)| (name.to_owned(), value)).collect()
+}
+
+/// Paths as text, whatever they are made of.
+fn names(files: &BTreeSet<PathBuf>) -> Value {
+    files.iter().map(|file| file.to_string_lossy().into_owned()).collect()
 }
 
 /// Says on standard error how far a long copy has come.

@@ -53,12 +53,9 @@ pub(crate) fn run(arguments: &Arguments) -> ExitCode {
         let files: Vec<String> = missing.iter().map(|path| path.display().to_string()).collect();
         arguments.output.note(format_args!("before the ledger can be served, put in place: {}", files.join(", ")));
     }
-    let mut answer = as_json(&restored.copied);
-    if let Some(answer) = answer.as_object_mut() {
-        answer.insert("lost".into(), json!(restored.lost));
-        answer.insert("logged".into(), json!(restored.logged));
-        answer.insert("was_done".into(), json!(restored.was_done));
-    }
+    let Restored { copied, lost, logged, was_done } = &restored;
+    let more = [("lost", json!(lost)), ("logged", json!(logged)), ("was_done", json!(was_done))];
+    let answer = as_json(copied, more);
     arguments.output.data(&answer, || text(&arguments.data, &restored))
 }
 

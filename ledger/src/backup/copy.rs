@@ -58,6 +58,7 @@ impl<'a> Copying<'a> {
             size: tree.size(),
             root: tree.checkpoint.root,
             complete: true,
+            damaged: tree.mended().iter().cloned().collect(),
             ..Copied::default()
         };
         let batch = staging.batch(Mode::Public);
@@ -99,6 +100,7 @@ impl<'a> Copying<'a> {
         match self.tree.tile(id) {
             Ok(tile) => {
                 let bytes = encode_tile(tile.hashes()).map_err(TreeError::from)?;
+                self.compare(self.tree.public().join(&path), &bytes)?;
                 self.put(&target, &bytes)
             }
             Err(error) => self.damage(error),
@@ -120,13 +122,17 @@ impl<'a> Copying<'a> {
         let Some(found) = self.checked_bundle(number)? else { return Ok(()) };
         self.put(&bundle, &found.bytes)?;
         let bytes = encode_tile(found.tile.hashes()).map_err(TreeError::from)?;
-        let source = self.tree.public().join(&tile_path);
-        if durable::read(&RealDisk, &source)?.as_ref() != Some(&bytes) {
-            // It follows from the bundle, so nothing is lost; but whoever has the source should know.
-            self.copied.damaged.insert(source);
-        }
+        self.compare(self.tree.public().join(&tile_path), &bytes)?;
         self.put(&tile, &bytes)?;
         self.read_events(first, &found.leaves)
+    }
+
+    /// Notes a tile of the source that is not what follows from the bundles. Nothing is lost; but whoever has it should know.
+    fn compare(&mut self, source: PathBuf, bytes: &[u8]) -> Result<(), BackupError> {
+        if durable::read(&RealDisk, &source)?.as_deref() != Some(bytes) {
+            self.copied.damaged.insert(source);
+        }
+        Ok(())
     }
 
     /// A bundle that is in the tree: the source's, or else the one that the target has already.

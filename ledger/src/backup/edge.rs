@@ -20,6 +20,8 @@ pub(super) struct Edge {
     tiles: Vec<(TileCoord, Tile)>,
     /// The leaves behind the last full bundle.
     pub(super) tail: Vec<Vec<u8>>,
+    /// Files that were missing or wrong, and follow from others.
+    pub(super) mended: Vec<PathBuf>,
 }
 
 impl Edge {
@@ -37,6 +39,10 @@ impl Edge {
     pub(super) fn has_full(&self, (level, index): TileId) -> bool {
         let shift = (u32::from(level) + 1) * u32::from(TILE_HEIGHT);
         index < self.size.get().checked_shr(shift).unwrap_or(0)
+    }
+
+    fn leads_to(&self, root: &Hash) -> bool {
+        self.root().as_ref() == Some(root) && self.is_over_its_leaves()
     }
 
     /// Whether the partial tile at the bottom is that over the leaves.
@@ -63,16 +69,33 @@ impl Edge {
 
 /// Reads the edge of the tree that a checkpoint is about, and checks that it leads to its root.
 pub(super) fn read_edge(public: &Path, checkpoint: &Checkpoint) -> Result<Edge, BackupError> {
-    let mut edge = Edge { size: checkpoint.size, tiles: Vec::new(), tail: Vec::new() };
+    let mut edge = Edge { size: checkpoint.size, tiles: Vec::new(), tail: Vec::new(), mended: Vec::new() };
+    let mut is_whole = true;
     for coord in partial_tiles(checkpoint.size) {
-        let tile = partial_tile(public, &coord)?;
         if coord.level() == 0 {
             edge.tail = partial_bundle(public, &coord)?;
         }
-        edge.tiles.push((coord, tile));
+        let tile = partial_tile(public, &coord)?;
+        is_whole &= tile.is_some();
+        edge.tiles.push((coord, tile.unwrap_or_default()));
     }
-    if edge.root() == Some(checkpoint.root) && edge.is_over_its_leaves() {
+    if is_whole && edge.leads_to(&checkpoint.root) {
         return Ok(edge);
+    }
+    // Every tile follows from what is below it.
+    let mut mended = Edge { size: edge.size, tiles: Vec::new(), tail: edge.tail.clone(), mended: Vec::new() };
+    for (coord, found) in &edge.tiles {
+        let tile = match coord.level() {
+            0 => over(&edge.tail),
+            level => from_below(public, (level, coord.index()), coord.width())?.unwrap_or_default(),
+        };
+        if tile.hashes() != found.hashes() {
+            mended.mended.push(public.join(coord.path()));
+        }
+        mended.tiles.push((*coord, tile));
+    }
+    if mended.leads_to(&checkpoint.root) {
+        return Ok(mended);
     }
     Err(BackupError::Damaged {
         file: blame(public, &edge, &checkpoint.root)?,
@@ -80,18 +103,44 @@ pub(super) fn read_edge(public: &Path, checkpoint: &Checkpoint) -> Result<Edge, 
     })
 }
 
+/// The tile over leaves.
+fn over(leaves: &[Vec<u8>]) -> Tile {
+    let hashes: Vec<Hash> = leaves.iter().map(|leaf| leaf_hash(leaf)).collect();
+    Tile::from_hashes(&hashes)
+}
+
+/// The first `width` hashes of a tile that is over others, made from those; `None` if one of them is not there. They are
+/// not checked against anything.
+pub(super) fn from_below(public: &Path, (level, index): TileId, width: u16) -> Result<Option<Tile>, TreeError> {
+    let first = index << TILE_HEIGHT;
+    let mut hashes = Vec::with_capacity(usize::from(width));
+    for number in first..first.saturating_add(width.into()) {
+        let below = TileCoord::new(level.saturating_sub(1), number, TILE_WIDTH)?;
+        let mut root = read_tile(&public.join(below.path()))?.and_then(|tile| tile.root());
+        if level == 1 {
+            // What a bundle says comes before what a tile says of it.
+            let bundle = BundleCoord::new(number, TILE_WIDTH)?;
+            let leaves = read_leaves(&public.join(bundle.path()))?;
+            root = leaves.and_then(|(_, leaves)| over(&leaves).root()).or(root);
+        }
+        let Some(root) = root else { return Ok(None) };
+        hashes.push(root);
+    }
+    Ok(Some(Tile::from_hashes(&hashes)))
+}
+
 /// A partial tile, from its own file, or the beginning of the full one that has come to be since.
-fn partial_tile(public: &Path, coord: &TileCoord) -> Result<Tile, BackupError> {
+fn partial_tile(public: &Path, coord: &TileCoord) -> Result<Option<Tile>, BackupError> {
     let width = usize::from(coord.width());
     let full = TileCoord::new(coord.level(), coord.index(), TILE_WIDTH).map_err(TreeError::from)?;
     for path in [coord.path(), full.path()] {
         if let Some(tile) = read_tile(&public.join(path))?
             && let Some(hashes) = tile.hashes().get(..width)
         {
-            return Ok(Tile::from_hashes(hashes));
+            return Ok(Some(Tile::from_hashes(hashes)));
         }
     }
-    Err(BackupError::Damaged { file: public.join(coord.path()), problem: "missing, or no tile".into() })
+    Ok(None)
 }
 
 fn partial_bundle(public: &Path, coord: &TileCoord) -> Result<Vec<Vec<u8>>, BackupError> {
@@ -109,35 +158,15 @@ fn partial_bundle(public: &Path, coord: &TileCoord) -> Result<Vec<Vec<u8>>, Back
     Err(BackupError::Damaged { file: partial, problem: "missing, or no bundle".into() })
 }
 
-/// Which file is wrong: the one that contradicts those below it, or that those above it contradict; the checkpoint, if
-/// none does.
+/// Which file is wrong, when mending has not helped: the bundle, unless the tile over it does not lead to the root either;
+/// else a full one below an upper tile, which is looked at on its own; else the checkpoint.
 fn blame(public: &Path, edge: &Edge, root: &Hash) -> Result<PathBuf, BackupError> {
-    for (coord, tile) in &edge.tiles {
-        let wrong = match coord.level() {
-            0 if edge.is_over_its_leaves() => false,
-            // The tile leads to the root, the bundle does not lead to the tile.
-            0 if edge.root().as_ref() == Some(root) => {
-                let bundle = BundleCoord::new(coord.index(), coord.width()).map_err(TreeError::from)?;
-                return Ok(public.join(bundle.path()));
-            }
-            0 => true,
-            _ => !agrees_below(public, coord, tile)?,
-        };
-        if wrong {
-            return Ok(public.join(coord.path()));
-        }
+    let Some((coord, _)) = edge.tiles.iter().find(|(coord, _)| coord.level() == 0) else {
+        return Ok(public.join("checkpoint"));
+    };
+    if edge.root().as_ref() == Some(root) && !edge.is_over_its_leaves() {
+        let bundle = BundleCoord::new(coord.index(), coord.width()).map_err(TreeError::from)?;
+        return Ok(public.join(bundle.path()));
     }
     Ok(public.join("checkpoint"))
-}
-
-/// Whether the full tiles under a partial one have the hashes that it has for them.
-fn agrees_below(public: &Path, coord: &TileCoord, tile: &Tile) -> Result<bool, BackupError> {
-    let first = coord.index() << TILE_HEIGHT;
-    for (hash, number) in tile.hashes().iter().zip(first..) {
-        let below = TileCoord::new(coord.level() - 1, number, TILE_WIDTH).map_err(TreeError::from)?;
-        if read_tile(&public.join(below.path()))?.is_some_and(|below| below.root() != Some(*hash)) {
-            return Ok(false);
-        }
-    }
-    Ok(true)
 }

@@ -10,7 +10,7 @@ use proof::tile::{BundleCoord, TILE_HEIGHT, TILE_WIDTH, TileCoord, decode_bundle
 use proof::{Checkpoint, Hash, Leaf, LeafIndex, Note, TreeSize, VerifierKey};
 
 use super::BackupError;
-use super::edge::{Edge, read_edge};
+use super::edge::{Edge, from_below, read_edge};
 use crate::disk::RealDisk;
 use crate::durable::{self, IoError};
 use crate::site::{TreeError, published_note};
@@ -61,6 +61,10 @@ impl StoredTree {
                 // Only the files of the newest checkpoint and of the one before are sure to be there.
                 Err(BackupError::Damaged { .. })
                     if looks < LOOKS && published_note(&RealDisk, folder)?.is_some_and(|newer| newer != note) => {}
+                Ok(tree)
+                    if looks < LOOKS
+                        && !tree.edge.mended.is_empty()
+                        && published_note(&RealDisk, folder)?.is_some_and(|newer| newer != tree.note) => {}
                 read => return read,
             }
         }
@@ -100,6 +104,11 @@ impl StoredTree {
     /// The leaves behind the last full bundle.
     pub(super) fn tail(&self) -> &[Vec<u8>] {
         &self.edge.tail
+    }
+
+    /// Files of the edge that are missing or wrong, and follow from others.
+    pub(super) fn mended(&self) -> &[PathBuf] {
+        &self.edge.mended
     }
 
     /// The bytes of the partial bundle.
@@ -181,9 +190,12 @@ impl Hashes<'_> {
         let expected = self.root_of(id)?;
         let file = self.public.join(TileCoord::new(id.0, id.1, TILE_WIDTH)?.path());
         let mut tile = read_tile(&file)?.filter(|tile| tile.root() == Some(expected));
-        if tile.is_none() && id.0 == 0 {
-            // A tile follows from what is below it; at the bottom that is one file.
-            tile = read_bundle(self.public, id.1, &expected).ok().map(|bundle| bundle.tile);
+        if tile.is_none() {
+            // A tile follows from what is below it.
+            tile = match id.0 {
+                0 => read_bundle(self.public, id.1, &expected).ok().map(|bundle| bundle.tile),
+                _ => from_below(self.public, id, TILE_WIDTH)?.filter(|tile| tile.root() == Some(expected)),
+            };
         }
         let tile = Arc::new(tile.ok_or(TreeError::Damaged { file })?);
         self.cache.insert(id, Arc::clone(&tile));

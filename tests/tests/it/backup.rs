@@ -227,14 +227,14 @@ fn damage_is_reported_and_never_copied() {
     back_up(&data, &good, &[]).assert_done();
     let blob = fs::read_dir(data.join("public/blob")).unwrap().next().unwrap().unwrap().path();
     let blob = format!("public/blob/{}", blob.file_name().unwrap().to_str().unwrap());
-    // What of it all can be had from elsewhere; the head's own files cannot.
+    // A tile follows from the bundles, and the rest of the log is there without it; a bundle follows from nothing.
     for (file, whole) in [
         ("public/tile/entries/000", false),
         ("public/tile/entries/001", false),
         ("public/tile/0/000", true),
         ("public/tile/0/001", true),
-        ("public/tile/0/002.p/89", false),
-        ("public/tile/1/000.p/2", false),
+        ("public/tile/0/002.p/89", true),
+        ("public/tile/1/000.p/2", true),
         ("public/tile/entries/002.p/89", false),
         (&blob, false),
         ("public/checkpoint", false),

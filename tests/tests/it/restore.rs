@@ -146,8 +146,6 @@ fn a_damaged_backup_is_not_restored() {
         "public/tile/entries/000",
         "public/tile/entries/001",
         "public/tile/entries/002.p/89",
-        "public/tile/0/002.p/89",
-        "public/tile/1/000.p/2",
         "public/checkpoint",
         &blob,
     ] {
@@ -165,12 +163,23 @@ fn a_damaged_backup_is_not_restored() {
             fs::write(&path, &good).unwrap();
         }
     }
-    // A tile follows from its bundle: it is made again, and said.
-    flip(&lost.backup.join("public/tile/0/001"), 77);
-    let new = lost.new_folder("new");
-    let answer = lost.restore(&new, &["--keys", text(&lost.keys)]);
-    assert!(answer.assert_done().said.contains("public/tile/0/001"), "{answer:?}");
-    assert_valid(&new);
+    // Tiles follow from bundles: they are made again, and it is said.
+    for file in ["public/tile/0/001", "public/tile/0/002.p/89", "public/tile/1/000.p/2"] {
+        let path = lost.backup.join(file);
+        let good = fs::read(&path).unwrap();
+        for (name, bytes) in [("flipped", [&good[..7], b"!", &good[8..]].concat()), ("cut", good[..40].to_vec())] {
+            fs::write(&path, bytes).unwrap();
+            let new = lost.new_folder(&format!("{name}-{}", file.replace('/', "-")));
+            let answer = lost.restore(&new, &["--keys", text(&lost.keys)]);
+            assert!(answer.assert_done().said.contains(file), "{answer:?}");
+            assert_valid(&new);
+        }
+        fs::remove_file(&path).unwrap();
+        let new = lost.new_folder(&format!("gone-{}", file.replace('/', "-")));
+        lost.restore(&new, &["--keys", text(&lost.keys)]).assert_done();
+        assert_eq!(fs::read(new.join(file)).unwrap(), good);
+        fs::write(&path, &good).unwrap();
+    }
 }
 
 #[test]
@@ -289,6 +298,12 @@ fn an_older_journal_beside_a_newer_head_is_not_opened() {
     }
     let error = InProcess::try_open(&data, &clock).unwrap_err().to_string();
     assert!(error.contains("size 61 was committed"), "{error}");
+    // The site has all of it: it is a backup like any other.
+    let new = home.path().join("new");
+    ask(&["restore", text(&data), "--data", text(&new), "--keys", text(&data.join("keys"))], None).assert_done();
+    let again = InProcess::open(&new, &clock);
+    assert_eq!(again.ledger.head().checkpoint.to_string(), newer);
+    again.close();
 }
 
 #[test]
