@@ -5,7 +5,7 @@
 //!
 //! [`back_up`] needs no lock on the data folder: it takes the published checkpoint, which names everything that is to be
 //! copied, and everything it names stays. What is copied is checked on the way, from the checkpoint's root down, so that
-//! damage never goes over good data; the backup's own checkpoint is replaced last. [`restore`] copies a backup
+//! damage never goes over good data; the backup's own checkpoint is replaced last. [`restore()`] copies a backup
 //! in the very same way into a new data folder, and puts a journal into it that begins near the end.
 
 mod bodies;
