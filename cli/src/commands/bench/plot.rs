@@ -184,7 +184,7 @@ mod tests {
         }
         // Equal factors are equal distances: 1,000 and 100,000 stand at both ends, 10,000 in the middle.
         let x = |label: &str| {
-            let text = svg.lines().find(|line| line.ends_with(&format!(">{label}</text>"))).unwrap();
+            let text = svg.lines().find(|line| line.ends_with(&format!("middle\">{label}</text>"))).unwrap();
             text.split("x1=\"").nth(1).unwrap().split('"').next().unwrap().parse::<f64>().unwrap()
         };
         assert!((x("1,000") - LEFT).abs() < 0.2 && (x("100,000") - RIGHT).abs() < 0.2);
