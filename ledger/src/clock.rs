@@ -140,13 +140,23 @@ mod tests {
         let log = Timestamp::from_ms(1_004_000);
         assert_eq!(judge.now(log), Ok(log), "a small step back is clamped");
         assert!(matches!(judge.now(Timestamp::from_ms(1_006_000)), Err(ClockError::Backward { .. })));
-        wall.store(1_000_000 + AHEAD_MS_MAX + 1, Ordering::SeqCst);
+        wall.store(1_004_000 + AHEAD_MS_MAX + 1, Ordering::SeqCst);
         assert!(matches!(judge.now(log), Err(ClockError::Forward { .. })));
-        mono.store(10, Ordering::SeqCst);
+        mono.store(4_010, Ordering::SeqCst);
         assert!(judge.now(log).is_ok(), "an hour and little more is believed once time has passed");
         mono.store(0, Ordering::SeqCst);
         let mut judge = judge;
         judge.believe();
         assert!(judge.now(log).is_ok(), "what was confirmed is believed");
+    }
+
+    #[test]
+    fn a_clock_that_was_wrong_at_the_start_is_believed_once_it_is_right() {
+        let (wall, mono) = (Arc::new(AtomicU64::new(1)), Arc::new(AtomicU64::new(0)));
+        let judge = Judge::new(Box::new(Fake(wall.clone(), mono)));
+        let log = Timestamp::from_ms(9 * AHEAD_MS_MAX);
+        assert!(matches!(judge.now(log), Err(ClockError::Backward { .. })));
+        wall.store(log.as_ms() + 1_000, Ordering::SeqCst);
+        assert!(judge.now(log).is_ok(), "the log's last time was believed before");
     }
 }
