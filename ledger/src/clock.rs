@@ -90,8 +90,9 @@ pub(crate) struct Judge {
 }
 
 impl Judge {
-    pub(crate) fn new(clock: Box<dyn Clock>) -> Self {
-        let (wall, monotonic) = (clock.wall(), clock.monotonic());
+    /// Of a log whose last time is this: that was believed already, whatever the clock says at its first reading.
+    pub(crate) fn new(clock: Box<dyn Clock>, log: Timestamp) -> Self {
+        let (wall, monotonic) = (clock.wall().max(log), clock.monotonic());
         Self { clock, wall, monotonic }
     }
 
@@ -104,8 +105,7 @@ impl Judge {
     pub(crate) fn now(&self, log: Timestamp) -> Result<Timestamp, ClockError> {
         let wall = self.clock.wall();
         let elapsed = self.clock.monotonic().saturating_sub(self.monotonic).as_millis();
-        // The log's last time was believed already, whatever this clock said at its first reading.
-        let expected = self.wall.plus_ms(u64::try_from(elapsed).unwrap_or(u64::MAX)).max(log);
+        let expected = self.wall.plus_ms(u64::try_from(elapsed).unwrap_or(u64::MAX));
         if wall.plus_ms(BEHIND_MS_MAX) < log {
             return Err(ClockError::Backward { wall, log });
         }
@@ -136,13 +136,13 @@ mod tests {
     #[test]
     fn a_clock_far_behind_or_leaping_ahead_is_not_believed() {
         let (wall, mono) = (Arc::new(AtomicU64::new(1_000_000)), Arc::new(AtomicU64::new(0)));
-        let judge = Judge::new(Box::new(Fake(wall.clone(), mono.clone())));
+        let judge = Judge::new(Box::new(Fake(wall.clone(), mono.clone())), Timestamp::default());
         let log = Timestamp::from_ms(1_004_000);
         assert_eq!(judge.now(log), Ok(log), "a small step back is clamped");
         assert!(matches!(judge.now(Timestamp::from_ms(1_006_000)), Err(ClockError::Backward { .. })));
-        wall.store(1_004_000 + AHEAD_MS_MAX + 1, Ordering::SeqCst);
+        wall.store(1_000_000 + AHEAD_MS_MAX + 1, Ordering::SeqCst);
         assert!(matches!(judge.now(log), Err(ClockError::Forward { .. })));
-        mono.store(4_010, Ordering::SeqCst);
+        mono.store(10, Ordering::SeqCst);
         assert!(judge.now(log).is_ok(), "an hour and little more is believed once time has passed");
         mono.store(0, Ordering::SeqCst);
         let mut judge = judge;
@@ -153,8 +153,8 @@ mod tests {
     #[test]
     fn a_clock_that_was_wrong_at_the_start_is_believed_once_it_is_right() {
         let (wall, mono) = (Arc::new(AtomicU64::new(1)), Arc::new(AtomicU64::new(0)));
-        let judge = Judge::new(Box::new(Fake(wall.clone(), mono)));
         let log = Timestamp::from_ms(9 * AHEAD_MS_MAX);
+        let judge = Judge::new(Box::new(Fake(wall.clone(), mono)), log);
         assert!(matches!(judge.now(log), Err(ClockError::Backward { .. })));
         wall.store(log.as_ms() + 1_000, Ordering::SeqCst);
         assert!(judge.now(log).is_ok(), "the log's last time was believed before");
