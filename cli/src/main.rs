@@ -16,7 +16,7 @@ static ALLOCATOR: mimalloc::MiMalloc = mimalloc::MiMalloc;
 
 /// Let agents act only under explicit, provable authority.
 #[derive(Debug, Parser)]
-#[command(name = "countersign", version, about, max_term_width = 100, arg_required_else_help = true)]
+#[command(name = "countersign", version, max_term_width = 100, arg_required_else_help = true)]
 struct Arguments {
     #[command(subcommand)]
     command: Command,
