@@ -6,7 +6,7 @@
 //! * [`journal`]: the one storage seam, and the only thing that must not be lost.
 //! * [`content`]: bodies beside the log, under salted commitments, and public blobs.
 //! * [`site`]: tiles, entry bundles and the checkpoint as a static C2SP `tlog-tiles` site, and
-//!   proofs from them. All of it can be made again from the journal.
+//!   proofs from them. Tiles can be made again; old leaves are there alone.
 //! * [`disk`], [`durable`], [`lock`], [`probe`]: the file system and a simulated one, files that survive,
 //!   one process at a time, how fast the disk is.
 //! * [`metrics`]: what the ledger counts about itself.

@@ -255,7 +255,7 @@ impl Site {
         if checkpoint.is_empty() {
             return false;
         }
-        // Everything here can be made again from the journal, so a failure is loud but stops nothing.
+        // What could not be written is still in memory or in the journal, so a failure is loud but stops nothing.
         if let Err(error) = self.writer.publish(checkpoint) {
             tracing::error!(%error, "the static site could not be written");
             return false;
