@@ -30,7 +30,10 @@ use copy::Copying;
 use tree::StoredTree;
 
 /// What a backup may hold beside what is copied into it.
-const ENTRIES: [&str; 6] = ["content", "keys", "lock", "lost+found", "public", "tmp"];
+const ENTRIES: [&str; 7] = ["content", "keys", "lock", "lost+found", "public", "tmp", SETTINGS];
+/// How the log is published, which whoever opens the folder must know: a log that publishes only what witnesses have
+/// cosigned must not begin to publish more because it was restored.
+const SETTINGS: &str = "witnesses.json";
 
 /// How a backup is made.
 #[derive(Clone, Copy, Debug, Default)]
@@ -106,10 +109,24 @@ pub fn back_up(
     // Nothing was written before the lock was had, so somebody else may have been faster.
     place::check_target(backup, &ENTRIES)?;
     let staging = Staging::open(backup)?;
+    let copying = Copying::new(&tree, backup, &staging, options.all)?;
+    // From here on it is known to be a backup of this log, or empty.
     if options.with_keys {
         copy_keys(&data.join("keys"), backup, &staging)?;
     }
-    Copying::new(&tree, backup, &staging, options.all)?.run(progress)
+    copy_settings(data, backup, &staging)?;
+    copying.run(progress)
+}
+
+/// Copies what is remembered of how the log is published, if there is anything.
+fn copy_settings(from: &Path, to: &Path, staging: &Staging) -> Result<(), BackupError> {
+    let target = to.join(SETTINGS);
+    match durable::read(&RealDisk, &from.join(SETTINGS))? {
+        Some(bytes) if durable::read(&RealDisk, &target)?.as_ref() != Some(&bytes) => {
+            Ok(staging.write(&target, &bytes, Mode::Private)?)
+        }
+        _ => Ok(()),
+    }
 }
 
 /// Copies key files, those that make a folder a ledger's last.

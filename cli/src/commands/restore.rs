@@ -89,7 +89,9 @@ fn options(arguments: &Arguments) -> Result<RestoreOptions, Problem> {
         }
         _ => None,
     };
-    Ok(RestoreOptions { known, keys: arguments.keys.clone(), accept_loss })
+    // A log that waits for its witnesses must not publish a head because it was restored.
+    let publish = api::witness::remembered_mode(&arguments.backup).unwrap_or_default().publish();
+    Ok(RestoreOptions { known, keys: arguments.keys.clone(), publish, accept_loss })
 }
 
 /// A checkpoint that somebody has kept: a file of its own, or the one in a receipt.

@@ -16,12 +16,13 @@ use proof::{Checkpoint, Hash, LeafIndex, SignerKey, TreeSize, VerifierKey};
 use super::copy::Copying;
 use super::place::{check_apart, check_target};
 use super::tree::{FULL, StoredTree};
-use super::{BackupError, Copied, Progress, copy_keys};
+use super::{BackupError, Copied, Progress, SETTINGS, copy_keys, copy_settings};
 use crate::disk::{Disk, RealDisk};
 use crate::durable::{self, IoError, Mode, Staging, ensure_dir, sync_dir};
 use crate::journal::Frame;
 use crate::journal::segment;
 use crate::keys;
+use crate::publisher::Publish;
 use crate::recovery::{Options, open};
 use crate::width::on_disk;
 
@@ -57,6 +58,8 @@ pub struct RestoreOptions {
     pub known: Vec<Known>,
     /// The folder of the ledger's key files. Without it the new folder has none.
     pub keys: Option<PathBuf>,
+    /// Which heads the log publishes; those of a decision are published by the restore itself.
+    pub publish: Publish,
     /// What is lost is lost. Needs [`keys`](Self::keys): the decision is an event.
     pub accept_loss: Option<Acceptance>,
 }
@@ -109,11 +112,12 @@ pub fn restore(
         remove_dir(&at)?;
         return Err(BackupError::Incomplete { damaged: copied.damaged.into_iter().collect() });
     }
+    copy_settings(backup, &at, &staging)?;
     write_journal(&tree, &at, &staging)?;
     drop(staging);
     let mut logged = None;
     if let Some(keys) = keys {
-        logged = try_open(&at, keys, &tree, options.accept_loss.as_ref(), newest.map(|(note, _)| note))?;
+        logged = try_open(&at, keys, &tree, options, newest.map(|(note, _)| note))?;
     }
     move_up(&at, new)?;
     finish(new, options.keys.as_deref(), Some(Restored { copied, lost, logged, was_done: false }))
@@ -185,7 +189,7 @@ fn check_unused(new: &Path) -> Result<bool, BackupError> {
         check_target(new, &UNUSED)?;
         return Ok(false);
     }
-    let ours: Vec<&str> = [RESTORING, "journal", "keys"].into_iter().chain(UNUSED).chain(OURS).collect();
+    let ours: Vec<&str> = [RESTORING, "journal", "keys", SETTINGS].into_iter().chain(UNUSED).chain(OURS).collect();
     check_target(new, &ours)?;
     Ok(true)
 }
@@ -195,6 +199,7 @@ fn sweep(new: &Path, at: &Path) -> Result<(), BackupError> {
     for name in OURS {
         remove_dir(&new.join(name))?;
     }
+    durable::remove_on(&RealDisk, &new.join(SETTINGS))?;
     remove_dir(at)
 }
 
@@ -219,13 +224,14 @@ fn try_open(
     at: &Path,
     (event, checkpoint): (SignerKey, SignerKey),
     tree: &StoredTree,
-    acceptance: Option<&Acceptance>,
+    options: &RestoreOptions,
     newest: Option<Known>,
 ) -> Result<Option<LeafIndex>, BackupError> {
     let failed = |e: &dyn std::fmt::Display| BackupError::Ledger(format!("the restored ledger: {e}"));
-    let (ledger, mut sequencer, _) = open(at, Options::new(event, checkpoint), None).map_err(|e| failed(&e))?;
+    let (ledger, mut sequencer, _) =
+        open(at, Options::new(event, checkpoint).with_publish(options.publish), None).map_err(|e| failed(&e))?;
     let mut logged = Ok(None);
-    if let Some(Acceptance { why, root }) = acceptance {
+    if let Some(Acceptance { why, root }) = &options.accept_loss {
         let (size, top) = (tree.size(), tree.checkpoint.root);
         let restoration = Restoration { size, root: top, known: newest.map(|known| known.note), why: why.clone() };
         let seen = SeenHead { size, root: top };

@@ -352,7 +352,8 @@ fn what_is_no_earlier_copy_of_the_log_is_not_touched() {
     untouched(back_up(other.path(), &backup, &[]), "another history");
     let stranger = tempfile::tempdir().unwrap();
     founded(stranger.path(), &clock, 400);
-    untouched(back_up(stranger.path(), &backup, &[]), "does not hold under the log's key");
+    untouched(back_up(stranger.path(), &backup, &["--with-keys"]), "does not hold under the log's key");
+    assert!(!backup.join("keys").exists(), "a stranger's keys were put into the backup");
     // Nor anything that is no backup.
     back_up(&data, older.path(), &[]).assert_no("the data folder of a ledger");
     back_up(&data, &data.join("public/backup"), &[]).assert_no("one in the other");

@@ -276,6 +276,38 @@ fn a_loss_is_accepted_by_root_and_the_first_thing_that_the_log_says() {
 }
 
 #[test]
+fn a_witnessed_head_comes_along_and_a_closed_log_stays_closed() {
+    let lost = Lost::new(300, 20);
+    let (witnessed, settings) = ("public/witnessed/checkpoint", "witnesses.json");
+    let put = |note: &str| {
+        fs::create_dir_all(lost.data.join("public/witnessed")).unwrap();
+        fs::write(lost.data.join(witnessed), note).unwrap();
+    };
+    // One that the published head does not reach yet waits for the next backup; one of another history is damage.
+    put(&lost.signed(400, b"not yet"));
+    back_up(&lost.data, &lost.new_folder("early"), &[]).assert_done();
+    assert!(!lost.new_folder("early").join(witnessed).exists());
+    put(&lost.signed(200, b"another history"));
+    back_up(&lost.data, &lost.new_folder("forked"), &[]).assert_no(witnessed);
+    assert!(!lost.new_folder("forked").join(witnessed).exists());
+    assert_valid(&lost.new_folder("forked"));
+    put(&head_of(&lost.backup));
+    fs::write(lost.data.join(settings), r#"{"v":1,"mode":"closed","sizes":{}}"#).unwrap();
+    let backup = lost.new_folder("second");
+    back_up(&lost.data, &backup, &[]).assert_done();
+    assert_eq!(fs::read_to_string(backup.join(witnessed)).unwrap(), head_of(&lost.backup));
+    assert_valid(&backup);
+    let (new, root) = (lost.new_folder("new"), lost.keys.join("root.key"));
+    let arguments = ["restore", text(&backup), "--data", text(&new), "--keys", text(&lost.keys)];
+    let accept = ["--accept-loss", "nobody knows", "--root", text(&root)];
+    assert_eq!(ask(&[&arguments[..], &accept[..]].concat(), None).assert_done().number("logged"), 321);
+    // The decision is in the log, and waits for the witnesses like any other event.
+    assert_eq!(head_of(&new), head_of(&lost.data));
+    assert!(matches!(data::events(&new).pop().unwrap().data, EventData::LedgerRestored(_)));
+    assert!(new.join(settings).exists() && new.join(witnessed).exists());
+}
+
+#[test]
 fn an_older_journal_beside_a_newer_head_is_not_opened() {
     let (home, clock) = (tempfile::tempdir().unwrap(), HandClock::new());
     let data = home.path().join("data");
