@@ -5,6 +5,7 @@ use domain::command::{Caller, Command};
 use domain::event::PrincipalKind;
 use domain::event::key::{Credential, NewKey, Principal, Scope};
 use domain::event::ledger::{Genesis, Profile};
+use domain::event::runner::NewRunner;
 use domain::manifest::Manifest;
 use domain::policy::{Bundle, Policy};
 use domain::time::Timestamp;
@@ -231,6 +232,19 @@ impl InProcess {
             std::thread::yield_now();
         }
         waiting.join().unwrap()
+    }
+
+    /// Registers a runner with root's statement; gives its key.
+    ///
+    /// # Panics
+    /// If the name cannot be a runner's, or is taken.
+    pub fn register_runner(&mut self, name: &str) -> SignerKey {
+        let runner = crate::people::new_key(&format!("runner/{name}"));
+        let record =
+            NewRunner { runner_id: name.parse().unwrap(), public_key: *runner.verifier().key(), description: None };
+        let authored = authored::sign(StatementKind::Runner, ORIGIN, self.seen(), &record, self.root.secret()).unwrap();
+        self.submit(Command::RegisterRunner { runner: record, authored }).unwrap();
+        runner
     }
 
     /// The head, as a statement names it.

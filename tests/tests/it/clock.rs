@@ -3,7 +3,7 @@
 
 use countersign_tests::chance::Chance;
 use countersign_tests::founding::{HandClock, InProcess, ORIGIN, api_key};
-use countersign_tests::people::{committed, new_key};
+use countersign_tests::people::committed;
 use countersign_tests::proposals;
 use domain::authored::{self, StatementKind};
 use domain::command::{Caller, Command};
@@ -13,7 +13,6 @@ use domain::event::intent::Intent;
 use domain::event::job::LeaseRequest;
 use domain::event::key::{NewKey, Scope};
 use domain::event::result::{ActionResult, Artifact, JobResult, ResultStatus};
-use domain::event::runner::NewRunner;
 use domain::event::{Event, EventData, PrincipalKind};
 use domain::id::JobId;
 use domain::state::job::JobState;
@@ -50,15 +49,7 @@ impl World {
     fn new() -> Self {
         let (dir, clock) = (tempfile::tempdir().unwrap(), HandClock::new());
         let mut ledger = InProcess::found(&dir.path().join("data"), keys(), &clock);
-        let runner = new_key("runner/runner-1");
-        let record = NewRunner {
-            runner_id: "runner-1".parse().unwrap(),
-            public_key: *runner.verifier().key(),
-            description: None,
-        };
-        let root = ledger.root.secret().clone();
-        let authored = authored::sign(StatementKind::Runner, ORIGIN, ledger.seen(), &record, &root).unwrap();
-        ledger.submit(Command::RegisterRunner { runner: record, authored }).unwrap();
+        let runner = ledger.register_runner("runner-1");
         Self { _dir: dir, clock, ledger, runner }
     }
 

@@ -2,7 +2,7 @@
 //! anew are those that were kept, and the auditor derives every event of it again.
 
 use countersign_tests::founding::{HandClock, InProcess, ORIGIN, api_key};
-use countersign_tests::people::{committed, new_key};
+use countersign_tests::people::committed;
 use countersign_tests::{audit, proposals};
 use domain::authored::{self, StatementKind};
 use domain::command::{Caller, Command, KeyChange};
@@ -12,7 +12,6 @@ use domain::event::intent::Intent;
 use domain::event::job::{Job, LeaseRequest};
 use domain::event::key::{NewKey, Scope};
 use domain::event::result::{ActionResult, Artifact, JobResult, ResultStatus};
-use domain::event::runner::NewRunner;
 use domain::event::{EventData, PrincipalKind};
 use domain::id::ProposalId;
 use domain::state::job::{JobState, Lease};
@@ -113,15 +112,7 @@ impl World {
     fn found(dir: &Path) -> Self {
         let clock = HandClock::new();
         let mut ledger = InProcess::found(&dir.join("data"), keys(), &clock);
-        let runner = new_key("runner/runner-1");
-        let record = NewRunner {
-            runner_id: "runner-1".parse().unwrap(),
-            public_key: *runner.verifier().key(),
-            description: None,
-        };
-        let root = ledger.root.secret().clone();
-        let authored = authored::sign(StatementKind::Runner, ORIGIN, ledger.seen(), &record, &root).unwrap();
-        ledger.submit(Command::RegisterRunner { runner: record, authored }).unwrap();
+        let runner = ledger.register_runner("runner-1");
         let (store, writer, _) = Store::open(&dir.join("kept"), &ledger.ledger).unwrap();
         Self { ledger, runner, clock, writer, store }
     }
